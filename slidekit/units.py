@@ -1,0 +1,102 @@
+"""Units as types, and the two ways in which people state the size of a tile.
+
+Lengths on a slide are in one of three units that must never be mixed: microns, pixels of the slide's level 0, and
+pixels of the output tile. They are distinct types to mypy and plain numbers at run time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import NewType
+
+from slidekit.errors import SpecError
+
+__all__ = ["MPP", "Magnification", "Microns", "SlidePixels", "TilePixels", "parse_tile_um", "tile_size_label"]
+
+Microns = NewType("Microns", float)
+"""A length on the tissue, µm."""
+
+MPP = NewType("MPP", float)
+"""Microns per pixel."""
+
+SlidePixels = NewType("SlidePixels", float)
+"""A length or coordinate in pixels of level 0; a real number until pixels are read."""
+
+TilePixels = NewType("TilePixels", int)
+"""A length in pixels of the output tile."""
+
+
+@dataclass(frozen=True)
+class Magnification:
+    """An objective magnification such as ``10x``; by the field's convention 10x is 1.0 µm/px.
+
+    Parameters
+    ----------
+    power
+        The number in front of the ``x``.
+    """
+
+    power: float
+
+    @property
+    def mpp(self) -> MPP:
+        """Microns per pixel that the magnification stands for: 10 / power."""
+        return MPP(10 / self.power)
+
+    def __str__(self) -> str:
+        return f"{self.power:g}x"
+
+
+_MAGNIFICATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[x×]\s*", re.IGNORECASE)
+
+
+def parse_tile_um(value: float | str | Magnification) -> Microns | Magnification:
+    """Read a tile size as people write it.
+
+    Parameters
+    ----------
+    value
+        Microns (``128``, ``302.5``, ``"128"``) or a magnification (``"10x"``).
+
+    Returns
+    -------
+    Microns or Magnification
+
+    Raises
+    ------
+    SpecError
+        If the value is neither, or not positive and finite.
+    """
+    if isinstance(value, Magnification):
+        return value
+    if isinstance(value, str) and (match := _MAGNIFICATION.fullmatch(value)):
+        size = float(match[1])
+        if size > 0:
+            return Magnification(size)
+    else:
+        try:
+            size = float(value)
+        except (TypeError, ValueError):
+            size = math.nan
+        if math.isfinite(size) and size > 0:
+            return Microns(size)
+    raise SpecError(
+        f"tile_um={value!r} is not a tile size.",
+        mend='Give microns (tile_um=128) or a magnification (tile_um="10x").',
+    )
+
+
+def tile_size_label(tile_px: int, tile_um: float | str | Magnification) -> str:
+    """Name of the folder that holds tiles of this size, such as ``256px_128um`` or ``299px_10x``.
+
+    Parameters
+    ----------
+    tile_px
+        Edge of the tile in output pixels.
+    tile_um
+        Edge of the tile in microns, or a magnification.
+    """
+    size = parse_tile_um(tile_um)
+    return f"{tile_px}px_{size}" if isinstance(size, Magnification) else f"{tile_px}px_{size:g}um"
