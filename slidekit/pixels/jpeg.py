@@ -1,0 +1,91 @@
+"""JPEG tiles out of TIFF files: whole streams with the right colours, decoded in full or reduced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import simplejpeg
+
+from slidekit.pixels.readers.base import RGBImage
+
+__all__ = ["decode_jpeg", "join_tables", "with_colour_marker"]
+
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
+
+
+def join_tables(tables: bytes | None, data: bytes) -> bytes:
+    """Make a whole JPEG of a tile that leaves its tables to the TIFF tag ``JPEGTables``.
+
+    Parameters
+    ----------
+    tables
+        Content of the tag, or None.
+    data
+        The tile.
+    """
+    if not tables:
+        return data
+    return tables.removesuffix(_EOI) + data.removeprefix(_SOI)
+
+
+def with_colour_marker(stream: bytes, *, ycbcr: bool) -> bytes:
+    """Make a JPEG stream say its own colour space where only the TIFF knew it.
+
+    A decoder goes by the JFIF marker (YCbCr) or Adobe's (its transform byte). A stream with neither is what the
+    TIFF's photometric tag says; Aperio writes such streams in RGB, which decoders would take for YCbCr.
+
+    Parameters
+    ----------
+    stream
+        A whole JPEG.
+    ycbcr
+        What the photometric tag says.
+    """
+    if _has_colour_marker(stream):
+        return stream
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\x01" if ycbcr else b"\x00")
+    return stream[:2] + adobe + stream[2:]
+
+
+def _has_colour_marker(stream: bytes) -> bool:
+    position = 2
+    while position + 4 <= len(stream) and stream[position] == 0xFF:
+        marker = stream[position + 1]
+        if marker == 0xDA:
+            return False
+        start = stream[position + 4 : position + 9]
+        if (marker == 0xE0 and start == b"JFIF\x00") or (marker == 0xEE and start == b"Adobe"):
+            return True
+        position += 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
+    return False
+
+
+def decode_jpeg(stream: bytes, shrink: int = 1) -> RGBImage:
+    """Decode to RGB, reduced in the DCT domain if asked.
+
+    Parameters
+    ----------
+    stream
+        A whole JPEG.
+    shrink
+        1, 2, 4 or 8.
+
+    Returns
+    -------
+    ndarray (rows, columns, 3), uint8
+        Rows and columns are those of the stream divided by `shrink`, rounded up.
+
+    Raises
+    ------
+    ValueError
+        If the stream is damaged; any warning of the decoder counts, because a damaged tile decodes to plausible
+        rubbish.
+    """
+    options: dict[str, Any] = {}
+    if shrink > 1:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(stream)
+        # The decoder picks the smallest of its scales (n/8) that is not below these.
+        options = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
+    image = simplejpeg.decode_jpeg(stream, colorspace="RGB", strict=True, **options)
+    return np.asarray(image, dtype=np.uint8)

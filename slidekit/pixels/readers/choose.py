@@ -1,0 +1,100 @@
+"""Which reader opens a slide: the fastest that is known to be right for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# openslide before pyvips: a libvips that is linked to another libopenslide breaks OpenSlide when it comes first.
+import openslide
+
+from slidekit.errors import SlideOpenError
+from slidekit.pixels.metadata import SlideMetadata, metadata_from_openslide, metadata_from_tiff
+from slidekit.pixels.readers.base import SlideReader, UnsuitableError
+from slidekit.pixels.readers.native import NativeTiffReader
+from slidekit.pixels.readers.openslide import OpenSlideReader
+from slidekit.pixels.readers.vips import VipsReader
+
+__all__ = ["READERS", "open_slide"]
+
+READERS: dict[str, type[SlideReader]] = {
+    reader.name: reader for reader in (NativeTiffReader, VipsReader, OpenSlideReader)
+}
+"""Readers by name, in the order in which they are tried."""
+
+_IMAGES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+_FOREIGN_TO_VIPS = {
+    "mirax",
+    "dicom",
+    "zeiss",
+    "hamamatsu",
+    "leica",
+    "sakura",
+    "trestle",
+    "ventana",
+    "philips-tiff",
+}
+
+
+def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
+    """Open a slide.
+
+    Parameters
+    ----------
+    path
+        File of the slide.
+    reader
+        ``auto``, or the name of the one reader to use.
+
+    Returns
+    -------
+    SlideReader
+        Close it, or use it as a context manager.
+
+    Raises
+    ------
+    SlideOpenError
+        If the file is missing, is not a slide, or no reader (or not the one asked for) opens it.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    reasons = []
+    for name in READERS if reader == "auto" else (reader,):
+        if reader == "auto" and name == "vips" and metadata.vendor in _FOREIGN_TO_VIPS:
+            continue
+        try:
+            return READERS[name](path, metadata)
+        except UnsuitableError as error:
+            reasons.append(f"{name}: {error}")
+    mend = None if reader == "auto" else 'Use reader="auto".'
+    raise SlideOpenError(f"no reader opens it ({'; '.join(reasons)}).", mend=mend, path=path)
+
+
+def read_metadata(path: Path) -> SlideMetadata:
+    """What the file says of itself, without reading pixels.
+
+    Raises
+    ------
+    SlideOpenError
+        If the file is missing or is not a slide.
+    """
+    if not path.is_file():
+        raise SlideOpenError("there is no such file.", mend="Check the path.", path=path)
+    if path.stat().st_size == 0:
+        raise SlideOpenError("the file is empty.", mend="Copy it again.", path=path)
+    vendor = openslide.OpenSlide.detect_format(str(path))
+    if vendor is not None:
+        try:
+            with openslide.OpenSlide(str(path)) as slide:
+                return metadata_from_openslide(vendor, slide.properties)
+        except openslide.OpenSlideError as error:
+            raise SlideOpenError(f"it looks like {vendor}, but OpenSlide says: {error}.", path=path) from error
+    if (kind := _IMAGES.get(path.suffix.lower())) is not None:
+        return SlideMetadata(kind)
+    try:
+        return metadata_from_tiff(path)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise SlideOpenError(
+            f"the file is not a slide: neither OpenSlide nor the TIFF reader knows it ({error}).",
+            mend="Remove it from the folder, or convert it to pyramidal TIFF.",
+            path=path,
+        ) from error

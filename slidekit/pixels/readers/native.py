@@ -1,0 +1,136 @@
+"""Reader for tiled TIFF (SVS, generic, OME-TIFF): each native tile is read, decoded once and kept for a while.
+
+JPEG tiles decode to the very pixels that OpenSlide gives, and can be reduced in the DCT domain while decoding.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+
+from slidekit.errors import SlideReadError
+from slidekit.pixels.jpeg import decode_jpeg, join_tables, with_colour_marker
+from slidekit.pixels.metadata import SlideMetadata
+from slidekit.pixels.native import TileCache
+from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader, UnsuitableError, make_levels
+from slidekit.pixels.readers.tiff_levels import TiffLevel, tiff_levels
+
+__all__ = ["NativeTiffReader"]
+
+_NONE, _LZW, _JPEG, _ADOBE_DEFLATE = 1, 5, 7, 8
+_RGB, _YCBCR = 2, 6
+_NO_PREDICTOR, _DIFFERENCES = 1, 2
+
+# Formats whose TIFF pages are not simply the levels of one image: scattered scans, overlapping or padded tiles.
+_OTHER_LAYOUTS = {"hamamatsu", "leica", "philips-tiff", "trestle", "ventana", "sakura"}
+
+
+class NativeTiffReader(SlideReader):
+    """Pixels from a TIFF's own tiles."""
+
+    name = "native"
+
+    def __init__(self, path: Path, metadata: SlideMetadata) -> None:
+        super().__init__(path, metadata)
+        if metadata.vendor in _OTHER_LAYOUTS:
+            raise UnsuitableError(f"the layout of {metadata.vendor} needs its own reader")
+        self._tiff = tiff_levels(path)
+        for level in self._tiff:
+            _check_suitable(level)
+        self.levels = make_levels([(level.width, level.height) for level in self._tiff])
+        self._file = os.open(path, os.O_RDONLY)
+        self._cache = TileCache()
+
+    def shrinks(self, level: int) -> tuple[int, ...]:
+        """DCT reductions; only where tile borders fall on pixel borders of the reduced image."""
+        tiff = self._tiff[level]
+        if tiff.compression != _JPEG:
+            return (1,)
+        return tuple(s for s in (1, 2, 4, 8) if tiff.tile_width % s == 0 and tiff.tile_height % s == 0)
+
+    def _read_inside(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
+        tiff = self._tiff[level]
+        tile_width, tile_height = tiff.tile_width // shrink, tiff.tile_height // shrink
+        image = np.empty((height, width, 3), np.uint8)
+        for row in range(y // tile_height, (y + height - 1) // tile_height + 1):
+            top = row * tile_height
+            for column in range(x // tile_width, (x + width - 1) // tile_width + 1):
+                left = column * tile_width
+                tile = self._tile(level, row * tiff.columns + column, shrink)
+                from_y, to_y = max(y, top), min(y + height, top + tile_height)
+                from_x, to_x = max(x, left), min(x + width, left + tile_width)
+                image[from_y - y : to_y - y, from_x - x : to_x - x] = tile[
+                    from_y - top : to_y - top, from_x - left : to_x - left
+                ]
+        return image
+
+    def _tile(self, level: int, index: int, shrink: int) -> RGBImage:
+        return self._cache.get((level, index, shrink), lambda: self._decode(level, index, shrink))
+
+    def _decode(self, level: int, index: int, shrink: int) -> RGBImage:
+        tiff = self._tiff[level]
+        need = self._needed(tiff, index, shrink)
+        if index >= len(tiff.counts) or tiff.counts[index] == 0:
+            return np.full((*need, 3), WHITE, np.uint8)
+        data = os.pread(self._file, tiff.counts[index], tiff.offsets[index])
+        try:
+            if len(data) < tiff.counts[index]:
+                raise ValueError("the file ends before it")
+            tile = _decode_bytes(tiff, data, shrink)
+            if tile.shape[0] < need[0] or tile.shape[1] < need[1]:
+                raise ValueError(f"it holds {tile.shape[1]} × {tile.shape[0]} pixels, too few")
+        except (ValueError, RuntimeError, zlib.error) as error:
+            row, column = divmod(index, tiff.columns)
+            raise SlideReadError(
+                f"native tile at x={column * tiff.tile_width}, y={row * tiff.tile_height} of level {level}"
+                f" cannot be decoded: {error}.",
+                path=self.path,
+            ) from error
+        return tile
+
+    @staticmethod
+    def _needed(tiff: TiffLevel, index: int, shrink: int) -> tuple[int, int]:
+        """Rows and columns of a tile that lie inside the image: files may store less of the last ones."""
+        row, column = divmod(index, tiff.columns)
+        rows = min(tiff.tile_height, tiff.height - row * tiff.tile_height)
+        columns = min(tiff.tile_width, tiff.width - column * tiff.tile_width)
+        return -(-rows // shrink), -(-columns // shrink)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._cache.clear()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _check_suitable(level: TiffLevel) -> None:
+    if level.compression not in (_NONE, _LZW, _JPEG, _ADOBE_DEFLATE):
+        raise UnsuitableError(f"TIFF compression {level.compression}")
+    if level.photometric not in ((_RGB, _YCBCR) if level.compression == _JPEG else (_RGB,)):
+        raise UnsuitableError(f"TIFF photometric {level.photometric}")
+    if level.predictor not in (_NO_PREDICTOR, _DIFFERENCES):
+        raise UnsuitableError(f"TIFF predictor {level.predictor}")
+    if level.tile_width * level.tile_height > 1 << 24:
+        # A strip as tall as the image would be decoded whole for every read; libvips streams such files.
+        raise UnsuitableError("not tiled")
+
+
+def _decode_bytes(tiff: TiffLevel, data: bytes, shrink: int) -> RGBImage:
+    if tiff.compression == _JPEG:
+        stream = with_colour_marker(join_tables(tiff.tables, data), ycbcr=tiff.photometric == _YCBCR)
+        return decode_jpeg(stream, shrink)
+    if tiff.compression == _LZW:
+        data = bytes(imagecodecs.lzw_decode(data))
+    elif tiff.compression == _ADOBE_DEFLATE:
+        data = zlib.decompress(data)
+    rows = len(data) // (tiff.tile_width * 3)
+    tile = np.frombuffer(data, np.uint8, rows * tiff.tile_width * 3).reshape(rows, tiff.tile_width, 3)
+    if tiff.predictor == _DIFFERENCES:
+        # Each sample is stored as its difference to the left neighbour, modulo 256.
+        return np.cumsum(tile, axis=1, dtype=np.uint8)
+    return tile

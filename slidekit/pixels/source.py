@@ -1,0 +1,123 @@
+"""Which stored pixels an output resolution is made from: a pyramid level, and a reduction while decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slidekit.pixels.readers.base import SlideReader
+
+__all__ = ["LEVEL_TOLERANCE", "Source", "choose_source", "level_as_stored"]
+
+LEVEL_TOLERANCE = 0.01
+"""A level this much coarser than asked for still matches: stored downsamples and µm/px are rounded numbers."""
+
+MAGNIFICATION_TOLERANCE = 0.05
+"""A level within this of a magnification is read as it is stored (SEMANTICS, Geometry)."""
+
+_LEAST_LEFT = 1.5
+"""Reduction that must be left to Lanczos after a DCT reduction, in mode ``shrink``."""
+
+_WHOLE_REDUCTION = 0.05
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stored pixels, and how they relate to level 0 and to the output.
+
+    Attributes
+    ----------
+    level, shrink
+        Pyramid level, and the reduction while decoding it.
+    downsample_x, downsample_y
+        Level-0 pixels per source pixel.
+    scale_x, scale_y
+        Source pixels per output pixel; 1 where the source is the output.
+    """
+
+    level: int
+    shrink: int
+    downsample_x: float
+    downsample_y: float
+    scale_x: float
+    scale_y: float
+
+
+def choose_source(
+    reader: SlideReader,
+    pixel_x: float,
+    pixel_y: float,
+    *,
+    resample: str = "shrink",
+    enable_downsample: bool = True,
+) -> Source:
+    """Choose the stored pixels for an output pixel of a given size.
+
+    Parameters
+    ----------
+    reader
+        The slide.
+    pixel_x, pixel_y
+        Size of an output pixel in level-0 pixels.
+    resample
+        ``exact``: full decode. ``shrink``: DCT reductions that leave at least 1.5 to Lanczos, or 1/2 where that is
+        the whole reduction. ``fast``: any DCT reduction that is not beyond the output.
+    enable_downsample
+        Whether levels other than 0 may be used.
+    """
+    level = 0
+    if enable_downsample:
+        usable = [
+            index
+            for index, at in enumerate(reader.levels)
+            if at.downsample_x <= pixel_x * (1 + LEVEL_TOLERANCE) and at.downsample_y <= pixel_y * (1 + LEVEL_TOLERANCE)
+        ]
+        level = max(usable, key=lambda index: reader.levels[index].downsample_x, default=0)
+    at = reader.levels[level]
+    reduction = min(pixel_x / at.downsample_x, pixel_y / at.downsample_y)
+    shrink = _choose_shrink(reader.shrinks(level), reduction, resample)
+    return Source(
+        level,
+        shrink,
+        at.downsample_x * shrink,
+        at.downsample_y * shrink,
+        pixel_x / (at.downsample_x * shrink),
+        pixel_y / (at.downsample_y * shrink),
+    )
+
+
+def _choose_shrink(available: tuple[int, ...], reduction: float, resample: str) -> int:
+    def allowed(shrink: int) -> bool:
+        left = reduction / shrink
+        if resample == "fast":
+            return left >= 1 - _WHOLE_REDUCTION
+        return left >= _LEAST_LEFT or (shrink == 2 and abs(left - 1) <= _WHOLE_REDUCTION)
+
+    if resample == "exact":
+        return 1
+    return max((shrink for shrink in available if shrink > 1 and allowed(shrink)), default=1)
+
+
+def level_as_stored(
+    reader: SlideReader, mpp_x: float, target_mpp: float, *, enable_downsample: bool = True
+) -> int | None:
+    """The level whose own µm/px is nearest to a magnification's, if within 5 % of it.
+
+    Parameters
+    ----------
+    reader
+        The slide.
+    mpp_x
+        µm/px of level 0.
+    target_mpp
+        µm/px that the magnification stands for.
+    enable_downsample
+        Whether levels other than 0 may be used.
+
+    Returns
+    -------
+    int or None
+    """
+    levels = reader.levels if enable_downsample else reader.levels[:1]
+    off = [abs(at.downsample_x * mpp_x / target_mpp - 1) for at in levels]
+    best = min(range(len(off)), key=off.__getitem__)
+    return best if off[best] <= MAGNIFICATION_TOLERANCE else None

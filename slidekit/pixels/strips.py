@@ -1,0 +1,158 @@
+"""Rectangles of a slide at any resolution and sub-pixel place: read once, resampled once, then cut into tiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader
+from slidekit.pixels.resize import AxisPlan, plan_axis, resize_to_plan
+from slidekit.pixels.source import Source, choose_source
+
+__all__ = ["STRIP_BYTES", "read_overview", "read_resampled", "tiles_per_strip"]
+
+STRIP_BYTES = 32 << 20
+"""Source pixels of a strip, in bytes, that are in memory at one time."""
+
+_EDGE = 1e-6
+
+
+def read_resampled(reader: SlideReader, source: Source, x: float, y: float, width: int, height: int) -> RGBImage:
+    """Read a rectangle of the slide at the resolution that `source` was chosen for.
+
+    Parameters
+    ----------
+    reader
+        The slide.
+    source
+        Where its pixels come from.
+    x, y
+        Exact top-left corner, level-0 pixels; may lie outside the slide.
+    width, height
+        Size in output pixels.
+
+    Returns
+    -------
+    ndarray (height, width, 3), uint8, RGB
+        Output pixels whose centre lies outside the slide are white.
+
+    Raises
+    ------
+    SlideReadError
+        If pixels cannot be decoded.
+    """
+    across = plan_axis(x / source.downsample_x, source.scale_x, width)
+    down = plan_axis(y / source.downsample_y, source.scale_y, height)
+    if across.is_crop and down.is_crop:
+        return reader.read(source.level, across.start, down.start, width, height, source.shrink)
+    if (across.total == 0) != (down.total == 0):
+        # Both axes go through one resampler: Pillow can do what libvips cannot, never the other way round.
+        across, down = _for_pillow(across), _for_pillow(down)
+    image = resize_to_plan(_read_extended(reader, source, across, down), across, down)
+    return _whiten_outside(image, reader, source, x, y)
+
+
+def _for_pillow(plan: AxisPlan) -> AxisPlan:
+    return AxisPlan(plan.start, plan.length, 0, plan.size, 0, plan.box, plan.scale)
+
+
+def _read_extended(reader: SlideReader, source: Source, across: AxisPlan, down: AxisPlan) -> RGBImage:
+    """Read what two plans ask for; beyond the slide its edge is repeated, so that no white rings into tissue."""
+    width, height = reader.size(source.level, source.shrink)
+    left, right = _clip(across.start, across.length, width)
+    top, bottom = _clip(down.start, down.length, height)
+    if right <= left or bottom <= top:
+        return np.full((down.length, across.length, 3), WHITE, np.uint8)
+    image = reader.read(source.level, left, top, right - left, bottom - top, source.shrink)
+    before = (top - down.start, left - across.start)
+    after = (down.start + down.length - bottom, across.start + across.length - right)
+    if not (any(before) or any(after)):
+        return image
+    return np.pad(image, ((before[0], after[0]), (before[1], after[1]), (0, 0)), mode="edge")
+
+
+def _clip(start: int, length: int, limit: int) -> tuple[int, int]:
+    return max(start, 0), min(start + length, limit)
+
+
+def _whiten_outside(image: RGBImage, reader: SlideReader, source: Source, x: float, y: float) -> RGBImage:
+    height, width, _ = image.shape
+    slide_width, slide_height = reader.dimensions
+    pixel_x, pixel_y = source.scale_x * source.downsample_x, source.scale_y * source.downsample_y
+    # Output pixel k has its centre at x + (k + 0.5) · pixel.
+    left = max(0, math.ceil(-x / pixel_x - 0.5 - _EDGE))
+    top = max(0, math.ceil(-y / pixel_y - 0.5 - _EDGE))
+    right = min(width, math.ceil((slide_width - x) / pixel_x - 0.5 + _EDGE))
+    bottom = min(height, math.ceil((slide_height - y) / pixel_y - 0.5 + _EDGE))
+    if (left, top, right, bottom) == (0, 0, width, height):
+        return image
+    white = np.full_like(image, WHITE)
+    if right > left and bottom > top:
+        white[top:bottom, left:right] = image[top:bottom, left:right]
+    return white
+
+
+def tiles_per_strip(source: Source, tile_px: int, pitch_px: int) -> int:
+    """How many tiles of a row are read and resampled together within `STRIP_BYTES`.
+
+    Parameters
+    ----------
+    source
+        Where pixels come from.
+    tile_px
+        Edge of a tile, output pixels.
+    pitch_px
+        From one tile's left edge to the next, output pixels.
+    """
+    column_bytes = tile_px * source.scale_y * 3 * source.scale_x
+    return max(1, int(STRIP_BYTES / column_bytes - tile_px) // pitch_px + 1)
+
+
+def read_overview(reader: SlideReader, pixel_x: float, pixel_y: float, *, band_rows: int = 0) -> RGBImage:
+    """Read the whole slide at a low resolution, from the cheapest pixels that can serve.
+
+    Parameters
+    ----------
+    reader
+        The slide.
+    pixel_x, pixel_y
+        Size of an output pixel, level-0 pixels.
+    band_rows
+        Rows that are resampled at a time; 0 chooses by `STRIP_BYTES`.
+
+    Returns
+    -------
+    ndarray (rows, columns, 3), uint8, RGB
+        The last row and column may reach over the slide's edge by less than a pixel.
+    """
+    bands = list(read_overview_bands(reader, pixel_x, pixel_y, band_rows=band_rows))
+    return np.concatenate([band for _, band in bands]) if len(bands) > 1 else bands[0][1]
+
+
+def read_overview_bands(
+    reader: SlideReader, pixel_x: float, pixel_y: float, *, band_rows: int = 0, overlap: int = 0
+) -> Iterator[tuple[int, RGBImage]]:
+    """As `read_overview`, band by band, so that memory is bounded for a slide of any size.
+
+    Parameters
+    ----------
+    reader, pixel_x, pixel_y, band_rows
+        As in `read_overview`.
+    overlap
+        Rows above and below that each band shows of its neighbours.
+
+    Yields
+    ------
+    (int, ndarray)
+        First row of the band (without overlap), and its pixels (with overlap where there is a neighbour).
+    """
+    width, height = reader.dimensions
+    columns, rows = max(1, math.ceil(width / pixel_x - _EDGE)), max(1, math.ceil(height / pixel_y - _EDGE))
+    source = choose_source(reader, pixel_x, pixel_y, resample="fast")
+    if band_rows <= 0:
+        band_rows = max(16, int(STRIP_BYTES / (columns * source.scale_x * source.scale_y * 3)))
+    for first in range(0, rows, band_rows):
+        top, bottom = max(0, first - overlap), min(rows, first + band_rows + overlap)
+        yield first, read_resampled(reader, source, 0.0, top * pixel_y, columns, bottom - top)
