@@ -1,0 +1,1 @@
+"""Files that slidekit writes and reads back: records, slides, and files that appear whole."""

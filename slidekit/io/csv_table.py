@@ -1,0 +1,168 @@
+"""Tables that people fill in: CSV read strictly, with the line of every row kept for messages."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slidekit.errors import SlidekitError
+from slidekit.wording import cell_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CSVTable", "Row", "read_csv_table", "table_of_frame"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes
+    ----------
+    line
+        Line in the file, from 1; None if the table did not come from a file.
+    cells
+        One text per column, without white space around it.
+    where
+        What to call the row where there is no line, such as ``row 3``.
+    """
+
+    line: int | None
+    cells: tuple[str, ...]
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class CSVTable:
+    """A table of text.
+
+    Attributes
+    ----------
+    header
+        Names of the columns, unique.
+    rows
+        Rows, each as long as the header; empty rows are left out.
+    path
+        File that the table was read from.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+    path: Path | None = None
+
+
+def read_csv_table(path: str | Path, *, error: type[SlidekitError]) -> CSVTable:
+    """Read a comma-separated UTF-8 file with a header of at least two columns.
+
+    A byte-order mark, white space around cells, empty rows and short rows are accepted.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        What to raise.
+
+    Raises
+    ------
+    SlidekitError
+        Of the kind `error`, with line and mend: the file is missing, not UTF-8, a workbook, separated by
+        something else, has one column, a name twice in its header, or a row longer than its header.
+    """
+    path = Path(path)
+    reader = csv.reader(io.StringIO(_read_text(path, error), newline=""), strict=True)
+    header: tuple[str, ...] | None = None
+    rows: list[Row] = []
+    line = 1
+    try:
+        for raw in reader:
+            cells = tuple(cell.strip() for cell in raw)
+            if any(cells):
+                if header is None:
+                    header = _check_header(cells, path, line, error)
+                else:
+                    rows.append(Row(line, _fit(cells, len(header), path, line, error)))
+            line = reader.line_num + 1
+    except csv.Error as problem:
+        raise error(
+            f"is not valid CSV: {problem}.",
+            mend="Look for a quotation mark that is not closed.",
+            path=path,
+            line=line,
+        ) from None
+    if header is None:
+        raise error("is empty.", mend="It needs a header row and one row per slide.", path=path)
+    return CSVTable(header, tuple(rows), path)
+
+
+def table_of_frame(frame: pd.DataFrame, *, error: type[SlidekitError]) -> CSVTable:
+    """Turn a data frame into a table of text; the frame is not changed.
+
+    Raises
+    ------
+    SlidekitError
+        Of the kind `error`, if two columns have the same name.
+    """
+    header = tuple(str(name).strip() for name in frame.columns)
+    for name in header:
+        if header.count(name) > 1:
+            raise error(f"The data frame has two columns named {name!r}.", mend="Rename one of them.")
+    rows = tuple(
+        Row(None, tuple(cell_text(value) for value in values), f"row {label!r}")
+        for label, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True)
+    )
+    return CSVTable(header, rows)
+
+
+def _read_text(path: Path, error: type[SlidekitError]) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}.", mend="Check the path.", path=path) from None
+    mend = "Save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)."
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise error("is a workbook, not a CSV file.", mend=mend, path=path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise error("is not UTF-8 text.", mend=mend, path=path, line=line) from None
+
+
+def _check_header(cells: tuple[str, ...], path: Path, line: int, error: type[SlidekitError]) -> tuple[str, ...]:
+    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+        if sum(cell.count(separator) for cell in cells) >= len(cells):
+            raise error(
+                f"is separated by {word}.",
+                mend="Save it separated by commas (CSV UTF-8).",
+                path=path,
+                line=line,
+            )
+    if len(cells) == 1:
+        raise error(
+            f"has a single column, {cells[0]!r}.",
+            mend="Columns are separated by commas.",
+            path=path,
+            line=line,
+        )
+    # A column without a name, such as the index that pandas writes, keeps its data under a name of its own.
+    header = tuple(name or f"column_{number}" for number, name in enumerate(cells, start=1))
+    for name in header:
+        if header.count(name) > 1:
+            raise error(f"has two columns named {name!r}.", mend="Rename one of them.", path=path, line=line)
+    return header
+
+
+def _fit(cells: tuple[str, ...], width: int, path: Path, line: int, error: type[SlidekitError]) -> tuple[str, ...]:
+    if any(cells[width:]):
+        raise error(
+            f"has {len(cells)} cells where the header has {width} columns.",
+            mend="Put quotation marks around text that contains a comma.",
+            path=path,
+            line=line,
+        )
+    return cells[:width] + ("",) * (width - len(cells))
