@@ -1,0 +1,15 @@
+"""Stain normalisation: bring the colours of every tile to those of one reference.
+
+Examples
+--------
+>>> from slidekit import norm
+>>> normalizer = norm.autoselect("macenko", source="v3")
+>>> normalized = normalizer.transform(tile)
+"""
+
+from __future__ import annotations
+
+from slidekit.norm.base import Normalized, StainNormalizer
+from slidekit.norm.methods import METHODS, autoselect
+
+__all__ = ["METHODS", "Normalized", "StainNormalizer", "autoselect"]
