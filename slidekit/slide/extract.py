@@ -1,0 +1,227 @@
+"""One slide from file to records: the tiles that ROIs and QC leave are read, filtered, normalised, encoded, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slidekit.errors import NormalizerError, SlideReadError, SpecError
+from slidekit.io.tfrecord import TileRecord
+from slidekit.norm import StainNormalizer, autoselect
+from slidekit.pixels.readers.base import RGBImage
+from slidekit.seeding import slide_generator
+from slidekit.slide.encode import encode_image
+from slidekit.slide.fate import Fate
+from slidekit.slide.filters import filter_tile, tile_statistics
+from slidekit.slide.parallel import map_ordered, usable_cores
+from slidekit.slide.report_model import RecordFile, SlideReport
+from slidekit.slide.samples import SampleKeeper, save_pictures
+from slidekit.slide.spec import ExtractionSpec
+from slidekit.slide.spool import RecordSpool
+from slidekit.slide.summary import TileOutcome, kept_boxes, summarise, write_tile_table
+from slidekit.slide.tiles import Strip
+from slidekit.slide.wsi import WSI
+
+__all__ = ["OutputFolders", "extract_from_wsi", "make_normalizer"]
+
+Progress = Callable[[int, int, int], None]
+"""Called with cells decided, cells to decide, tiles kept."""
+
+_GEOMETRY = (
+    "tile_px",
+    "tile_um",
+    "stride_div",
+    "mpp",
+    "use_edge_tiles",
+    "randomize_origin",
+    "resample",
+    "reader",
+)
+
+
+@dataclass(frozen=True)
+class OutputFolders:
+    """Where the files of a slide go; None for what is not to be written.
+
+    Attributes
+    ----------
+    tfrecords
+        Folder of ``{slide}.tfrecords`` and what stands beside it.
+    tiles
+        Folder that gets a folder of loose tiles for each slide.
+    previews
+        Folder of the pictures for the report.
+    """
+
+    tfrecords: Path | None = None
+    tiles: Path | None = None
+    previews: Path | None = None
+
+
+def make_normalizer(spec: ExtractionSpec) -> StainNormalizer | None:
+    """The normaliser that a spec names, fitted to its source; None if it names none.
+
+    Raises
+    ------
+    NormalizerError
+        If there is no such method, or its source cannot be used.
+    """
+    return None if spec.normalizer is None else autoselect(spec.normalizer, spec.normalizer_source)
+
+
+def extract_from_wsi(
+    wsi: WSI, spec: ExtractionSpec, folders: OutputFolders, *, on_progress: Progress | None = None
+) -> SlideReport:
+    """Extract the tiles of an open slide, QC having been run.
+
+    Parameters
+    ----------
+    wsi
+        The slide.
+    spec
+        All parameters; must have the geometry that the slide was opened with.
+    folders
+        Where to write.
+    on_progress
+        Called after each strip of tiles.
+
+    Raises
+    ------
+    SlideReadError
+        If more than `spec.max_unreadable` of the tiles cannot be decoded.
+    OSError
+        If a file cannot be written; nothing stands under a final name then.
+    """
+    started = time.monotonic()
+    if changed := [name for name in _GEOMETRY if getattr(spec, name) != getattr(wsi.spec, name)]:
+        raise SpecError(f"{', '.join(changed)} cannot change after a slide was opened.", mend="Open another WSI.")
+    folder = None if spec.dry_run else folders.tfrecords or folders.tiles
+    outcomes: list[TileOutcome] = []
+    samples = SampleKeeper(spec.seed, wsi.name)
+    with RecordSpool(folder, wsi.name) if folder is not None else nullcontext() as spool:
+        for outcome in _outcomes(wsi, spec, on_progress):
+            if outcome.encoded is not None:
+                samples.offer(outcome.i, outcome.j, outcome.encoded)
+                if spool is not None:
+                    spool.add(_record(wsi, outcome))
+            outcomes.append(outcome._replace(encoded=None))
+        _check_readable(wsi, spec, outcomes)
+        order = _order(sum(outcome.fate is Fate.KEPT for outcome in outcomes), spec, wsi.name)
+        outcomes = _limit(outcomes, set(order))
+        records = None if spool is None else _write(wsi, spec, folders, spool, order)
+    if folder is not None:
+        write_tile_table(folder / f"{wsi.name}.tiles.csv", wsi, outcomes)
+    report = summarise(wsi, spec, outcomes, records, time.monotonic() - started)
+    if folder is not None and folders.tiles is not None:
+        report = report.model_copy(update={"loose_tiles": len(order)})
+    if folders.previews is not None:
+        boxes = kept_boxes(wsi, outcomes)
+        save_pictures(folders.previews, wsi.name, wsi.draw(boxes), samples)
+        report = report.model_copy(update={"preview_um": wsi.preview_um()})
+    return report
+
+
+def _write(
+    wsi: WSI, spec: ExtractionSpec, folders: OutputFolders, spool: RecordSpool, order: list[int]
+) -> RecordFile | None:
+    """Publish the records and the loose tiles of a slide; nothing is published for a slide without tiles."""
+    if not order:
+        return None
+    if folders.tiles is not None:
+        suffix = "png" if spec.img_format == "png" else "jpg"
+        spool.write_tiles(
+            folders.tiles / wsi.name,
+            order,
+            lambda record: f"{wsi.name}-{record.loc_x}-{record.loc_y}.{suffix}",
+        )
+    if folders.tfrecords is None:
+        return None
+    return spool.write_tfrecord(folders.tfrecords / f"{wsi.name}.tfrecords", order)
+
+
+def _outcomes(wsi: WSI, spec: ExtractionSpec, on_progress: Progress | None) -> Iterator[TileOutcome]:
+    """Read and judge all tiles that ROIs and QC leave, in raster order."""
+    normalizer = make_normalizer(spec)
+    cells = wsi.grid.cells()[wsi.fates().taken]
+
+    def work(strip: Strip) -> list[TileOutcome]:
+        return [_judge(i, j, image, spec, normalizer) for i, j, image in wsi.tiles.cut(strip)]
+
+    decided = kept = 0
+    for outcomes in map_ordered(work, wsi.tiles.strips(cells), threads=spec.threads or usable_cores()):
+        yield from outcomes
+        decided += len(outcomes)
+        kept += sum(outcome.fate is Fate.KEPT for outcome in outcomes)
+        if on_progress is not None:
+            on_progress(decided, len(cells), kept)
+
+
+def _judge(
+    i: int, j: int, image: RGBImage | SlideReadError, spec: ExtractionSpec, normalizer: StainNormalizer | None
+) -> TileOutcome:
+    if isinstance(image, SlideReadError):
+        return TileOutcome(i, j, Fate.UNREADABLE, None, None, False)
+    statistics = tile_statistics(
+        image, grayspace_threshold=spec.grayspace_threshold, whitespace_threshold=spec.whitespace_threshold
+    )
+    fate = filter_tile(statistics, spec)
+    if fate is not Fate.KEPT:
+        return TileOutcome(i, j, fate, statistics, None, False)
+    changed = False
+    if normalizer is not None:
+        try:
+            image, changed = normalizer.normalize(image)
+        except NormalizerError:
+            return TileOutcome(i, j, Fate.NORMALIZER, statistics, None, False)
+    encoded = encode_image(image, spec.img_format, quality=spec.jpeg_quality, subsampling=spec.jpeg_subsampling)
+    return TileOutcome(i, j, Fate.KEPT, statistics, encoded, changed)
+
+
+def _record(wsi: WSI, outcome: TileOutcome) -> TileRecord:
+    loc_x, loc_y = wsi.grid.location(outcome.i, outcome.j)
+    roi = wsi.roi_of(outcome.i, outcome.j)
+    assert outcome.encoded is not None
+    return TileRecord(
+        slide=wsi.name,
+        image_raw=outcome.encoded,
+        loc_x=loc_x,
+        loc_y=loc_y,
+        grid_x=outcome.i,
+        grid_y=outcome.j,
+        roi_name=None if roi is None else roi.name,
+        label=None if roi is None else roi.label,
+    )
+
+
+def _order(kept: int, spec: ExtractionSpec, slide: str) -> list[int]:
+    """Numbers of the kept tiles, in the order of the final file; surplus over `max_tiles` left out by chance."""
+    order = slide_generator(spec.seed, slide, "order").permutation(kept)[: spec.max_tiles]
+    return [int(number) for number in (order if spec.shuffle else np.sort(order))]
+
+
+def _limit(outcomes: list[TileOutcome], kept: set[int]) -> list[TileOutcome]:
+    """Mark what `max_tiles` leaves out."""
+    limited, number = [], 0
+    for outcome in outcomes:
+        if outcome.fate is Fate.KEPT:
+            if number not in kept:
+                outcome = outcome._replace(fate=Fate.MAX_TILES, normalized=False)
+            number += 1
+        limited.append(outcome)
+    return limited
+
+
+def _check_readable(wsi: WSI, spec: ExtractionSpec, outcomes: list[TileOutcome]) -> None:
+    unreadable = sum(outcome.fate is Fate.UNREADABLE for outcome in outcomes)
+    if unreadable > spec.max_unreadable * len(outcomes):
+        raise SlideReadError(
+            f"{unreadable} of {len(outcomes)} tiles cannot be decoded, more than the {spec.max_unreadable:.0%}"
+            " that are allowed.",
+            mend="Copy or scan the slide again; or raise max_unreadable.",
+            path=wsi.path,
+        )

@@ -1,0 +1,72 @@
+"""Tile filters: what share of a tile is gray, and what share is white."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.slide.fate import Fate
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["TileStatistics", "filter_tile", "tile_statistics"]
+
+
+class TileStatistics(NamedTuple):
+    """Statistics of a tile at its final size, before normalisation.
+
+    Attributes
+    ----------
+    gray_fraction
+        Share of pixels whose HSV saturation is below the threshold, 0–1.
+    white_fraction
+        Share of pixels whose mean of R, G and B is above the threshold, 0–1.
+    """
+
+    gray_fraction: float
+    white_fraction: float
+
+
+def tile_statistics(
+    image: npt.NDArray[np.uint8], *, grayspace_threshold: float = 0.05, whitespace_threshold: float = 230.0
+) -> TileStatistics:
+    """Measure a tile, every pixel of it.
+
+    Parameters
+    ----------
+    image
+        (rows, columns, 3) uint8 RGB.
+    grayspace_threshold
+        Saturation, 0–1; strictly below is gray. Saturation is (max − min) / max, and 0 for black.
+    whitespace_threshold
+        Brightness, 0–255; strictly above is white.
+    """
+    red, green, blue = cv2.split(image)
+    highest = cv2.max(cv2.max(red, green), blue)
+    lowest = cv2.min(cv2.min(red, green), blue)
+    spread = cv2.subtract(highest, lowest)
+    # Compared as products, which are exact, rather than as quotients; black has saturation 0.
+    gray = (spread < np.float32(grayspace_threshold) * highest.astype(np.float32)) | (highest == 0)
+    gray &= grayspace_threshold > 0
+    total = red.astype(np.uint16) + green + blue
+    white = total > 3 * whitespace_threshold
+    return TileStatistics(float(np.count_nonzero(gray) / gray.size), float(np.count_nonzero(white) / white.size))
+
+
+def filter_tile(statistics: TileStatistics, spec: ExtractionSpec) -> Fate:
+    """The tile's fate by its statistics: grayspace, whitespace, or kept.
+
+    Parameters
+    ----------
+    statistics
+        As measured with the spec's thresholds.
+    spec
+        A fraction of 1 switches its filter off.
+    """
+    if spec.grayspace_fraction < 1 and statistics.gray_fraction > spec.grayspace_fraction:
+        return Fate.GRAYSPACE
+    if spec.whitespace_fraction < 1 and statistics.white_fraction > spec.whitespace_fraction:
+        return Fate.WHITESPACE
+    return Fate.KEPT

@@ -1,0 +1,163 @@
+"""The grid of candidate tiles of a slide: squares of one physical size, exact in microns.
+
+Cell (i, j) spans ``[i·stride, i·stride + tile)`` from the origin, along x by i and along y by j. Edges are real
+numbers of level-0 pixels; nothing is rounded until pixels are read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Grid", "make_grid"]
+
+_TOLERANCE = 1e-6
+"""Level-0 pixels by which a cell may seem to reach over the edge because numbers are binary."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Geometry of the candidate tiles of one slide.
+
+    Attributes
+    ----------
+    tile_px
+        Edge of a tile in output pixels.
+    tile_width, tile_height
+        Edge of a tile in level-0 pixels; they differ where µm/px does.
+    stride_div
+        A tile's edge over the stride.
+    origin_x, origin_y
+        Where cell (0, 0) begins, level-0 pixels.
+    columns, rows
+        Number of cells along x and y.
+    mpp_x, mpp_y
+        µm/px of level 0.
+    """
+
+    tile_px: int
+    tile_width: float
+    tile_height: float
+    stride_div: float
+    origin_x: float
+    origin_y: float
+    columns: int
+    rows: int
+    mpp_x: float
+    mpp_y: float
+
+    @property
+    def tile_um(self) -> tuple[float, float]:
+        """Edge of a tile along x and y, microns."""
+        return self.tile_width * self.mpp_x, self.tile_height * self.mpp_y
+
+    @property
+    def stride_x(self) -> float:
+        """From one cell to the next along x, level-0 pixels."""
+        return self.tile_width / self.stride_div
+
+    @property
+    def stride_y(self) -> float:
+        """From one cell to the next along y, level-0 pixels."""
+        return self.tile_height / self.stride_div
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(columns, rows), as Slideflow's ``WSI.shape`` counts: x first."""
+        return self.columns, self.rows
+
+    def __len__(self) -> int:
+        return self.columns * self.rows
+
+    def corner(self, i: int, j: int) -> tuple[float, float]:
+        """Exact top-left corner of cell (i, j), level-0 pixels."""
+        return self.origin_x + i * self.stride_x, self.origin_y + j * self.stride_y
+
+    def location(self, i: int, j: int) -> tuple[int, int]:
+        """The cell's centre as it stands in records: level-0 pixels, rounded down."""
+        x, y = self.corner(i, j)
+        return _floor(x + self.tile_width / 2), _floor(y + self.tile_height / 2)
+
+    def cells(self) -> npt.NDArray[np.int64]:
+        """All cells in raster order (row by row), an array (n, 2) of (i, j)."""
+        j, i = np.divmod(np.arange(len(self), dtype=np.int64), max(self.columns, 1))
+        return np.stack([i, j], axis=1)
+
+    def boxes(self) -> npt.NDArray[np.float64]:
+        """Exact boxes of all cells in raster order, an array (n, 4) of x0, y0, x1, y1 in level-0 pixels."""
+        cells = self.cells()
+        x = self.origin_x + cells[:, 0] * self.stride_x
+        y = self.origin_y + cells[:, 1] * self.stride_y
+        return np.stack([x, y, x + self.tile_width, y + self.tile_height], axis=1)
+
+    def locations(self) -> npt.NDArray[np.int64]:
+        """`location` of all cells in raster order, an array (n, 2)."""
+        boxes = self.boxes()
+        centres = np.stack([boxes[:, 0] + self.tile_width / 2, boxes[:, 1] + self.tile_height / 2], axis=1)
+        return np.floor(centres + _SNAP).astype(np.int64)
+
+    def index(self, i: int, j: int) -> int:
+        """Place of cell (i, j) in raster order.
+
+        Raises
+        ------
+        IndexError
+            If there is no such cell.
+        """
+        if not (0 <= i < self.columns and 0 <= j < self.rows):
+            raise IndexError(f"cell ({i}, {j}) is outside the grid of {self.columns} × {self.rows} cells")
+        return j * self.columns + i
+
+
+_SNAP = 1e-9
+"""Keeps 128.0 − 1 ulp from becoming 127: a centre on a whole pixel stays there."""
+
+
+def _floor(value: float) -> int:
+    return math.floor(value + _SNAP)
+
+
+def make_grid(
+    dimensions: tuple[int, int],
+    mpp: tuple[float, float],
+    *,
+    tile_px: int,
+    tile_size: tuple[float, float],
+    stride_div: float = 1.0,
+    origin: tuple[float, float] = (0.0, 0.0),
+    use_edge_tiles: bool = False,
+) -> Grid:
+    """Lay the grid over a slide.
+
+    Parameters
+    ----------
+    dimensions
+        Width and height of level 0, pixels.
+    mpp
+        µm/px of level 0 along x and y.
+    tile_px
+        Edge of a tile in output pixels.
+    tile_size
+        Edges of a tile along x and y in level-0 pixels.
+    stride_div
+        A tile's edge over the stride.
+    origin
+        Where cell (0, 0) begins, level-0 pixels.
+    use_edge_tiles
+        Whether cells that reach over the right and lower edge exist.
+    """
+    counts = [
+        _count(dimensions[axis] - origin[axis], tile_size[axis], tile_size[axis] / stride_div, use_edge_tiles)
+        for axis in (0, 1)
+    ]
+    columns, rows = counts if all(counts) else (0, 0)
+    return Grid(tile_px, *tile_size, stride_div, *origin, columns, rows, *mpp)
+
+
+def _count(extent: float, tile: float, stride: float, use_edge_tiles: bool) -> int:
+    if use_edge_tiles:
+        return max(0, math.ceil((extent - _TOLERANCE) / stride))
+    return max(0, math.floor((extent - tile + _TOLERANCE) / stride) + 1)

@@ -1,0 +1,55 @@
+"""One slide's share of an extraction: what to read, where to write, and the hash that resuming goes by."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidekit.slide.identity import file_digest
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["SlideJob", "job_hash"]
+
+
+@dataclass(frozen=True)
+class SlideJob:
+    """One slide of an extraction.
+
+    Attributes
+    ----------
+    name
+        Name of the slide.
+    path
+        Its file.
+    mpp
+        µm/px from the annotations, if they have one.
+    rois
+        File of regions of interest, if there is one.
+    tfrecords
+        Folder of TFRecords of this tile size, such as ``…/tfrecords/256px_128um``; None writes none.
+    tiles
+        Folder for loose tiles of this tile size; None writes none.
+    previews
+        Folder for the pictures of the report; None makes none.
+    """
+
+    name: str
+    path: Path
+    mpp: float | None = None
+    rois: Path | None = None
+    tfrecords: Path | None = None
+    tiles: Path | None = None
+    previews: Path | None = None
+
+    @property
+    def records_dir(self) -> Path | None:
+        """Folder that gets ``{slide}.json``: that of its records, else that of its tiles."""
+        return self.tfrecords or self.tiles
+
+
+def job_hash(job: SlideJob, spec: ExtractionSpec) -> str:
+    """Hash of everything but the slide itself that the bytes of a slide's tiles depend on."""
+    rois = "" if job.rois is None or not job.rois.is_file() else file_digest(job.rois)
+    text = "\n".join((spec.digest(), repr(job.mpp), rois))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""Threads inside a slide: work on strips in any order, results in theirs, a few in memory at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["map_ordered", "usable_cores"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: by its affinity, and by the quota of its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cores = min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass  # no control group of version 2: the affinity is all there is to know
+    return cores
+
+
+def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int) -> Iterator[B]:
+    """Apply a function in threads; yield results in the order of the items.
+
+    At most ``threads + 1`` results wait at any time, so that memory does not grow with the number of items.
+
+    Parameters
+    ----------
+    function
+        Called from several threads at once.
+    items
+        Consumed as work proceeds.
+    threads
+        1 works in the caller's thread.
+    """
+    if threads <= 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="slidekit") as pool:
+        waiting: deque[Future[B]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

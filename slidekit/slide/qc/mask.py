@@ -1,0 +1,123 @@
+"""A computed mask: what it says about each tile, and about the slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.slide.fate import Fate
+from slidekit.slide.qc.base import BoolMask
+
+__all__ = ["QCMask", "blur_burden"]
+
+
+@dataclass(frozen=True)
+class QCMask:
+    """The mask of one QC method.
+
+    Attributes
+    ----------
+    mask
+        (rows, columns) bool over the whole slide; True = discard.
+    name, reason
+        Of the method.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked.
+    """
+
+    mask: BoolMask
+    name: str
+    reason: str
+    filter_threshold: float = 0.6
+
+    @property
+    def share(self) -> float:
+        """Share of the slide that is masked, 0–1."""
+        return float(np.count_nonzero(self.mask) / self.mask.size)
+
+    def resized(self, columns: int, rows: int) -> BoolMask:
+        """The mask at another resolution, by nearest neighbour."""
+        return _enlarge(self.mask, columns, rows)
+
+    def share_under(self, boxes: npt.NDArray[np.float64], dimensions: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Masked share of each box, exact to fractions of mask pixels.
+
+        Parameters
+        ----------
+        boxes
+            (n, 4) of x0, y0, x1, y1 in level-0 pixels; what lies outside the slide does not count.
+        dimensions
+            Width and height of the slide, level-0 pixels.
+
+        Returns
+        -------
+        ndarray (n,)
+            0–1.
+        """
+        rows, columns = self.mask.shape
+        scale = np.array([columns / dimensions[0], rows / dimensions[1]] * 2)
+        limits = np.array([columns, rows] * 2, float)
+        x0, y0, x1, y1 = np.clip(boxes * scale, 0, limits).T
+        integral = np.asarray(cv2.integral(self.mask.astype(np.uint8), sdepth=cv2.CV_64F), dtype=np.float64)
+        covered = (
+            _interpolate(integral, x1, y1)
+            - _interpolate(integral, x0, y1)
+            - _interpolate(integral, x1, y0)
+            + _interpolate(integral, x0, y0)
+        )
+        area = (x1 - x0) * (y1 - y0)
+        return np.asarray(np.clip(np.divide(covered, area, out=np.zeros_like(covered), where=area > 0), 0, 1))
+
+    def drops(self, boxes: npt.NDArray[np.float64], dimensions: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """Which boxes are dropped: those masked by more than `filter_threshold`."""
+        # Shares are sums of floats: a share equal to the threshold must not be "more" by rounding.
+        return self.share_under(boxes, dimensions) > self.filter_threshold + 1e-9
+
+
+def _interpolate(
+    integral: npt.NDArray[np.float64], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The integral image between its nodes; bilinear is exact because the mask is constant in each pixel."""
+    i, j = (
+        np.minimum(x.astype(np.int64), integral.shape[1] - 2),
+        np.minimum(y.astype(np.int64), integral.shape[0] - 2),
+    )
+    u, v = x - i, y - j
+    top = integral[j, i] * (1 - u) + integral[j, i + 1] * u
+    bottom = integral[j + 1, i] * (1 - u) + integral[j + 1, i + 1] * u
+    return np.asarray(top * (1 - v) + bottom * v)
+
+
+def blur_burden(blur: BoolMask, background: BoolMask) -> float | None:
+    """Share of tissue that is out of focus.
+
+    Parameters
+    ----------
+    blur, background
+        Masks of one slide, at any two resolutions; tissue is what is not background.
+
+    Returns
+    -------
+    float or None
+        0–1; None where there is no tissue.
+    """
+    rows, columns = max(blur.shape[0], background.shape[0]), max(blur.shape[1], background.shape[1])
+    blurred = _enlarge(blur, columns, rows)
+    tissue = ~_enlarge(background, columns, rows)
+    total = np.count_nonzero(tissue)
+    return float(np.count_nonzero(blurred & tissue) / total) if total else None
+
+
+def _enlarge(mask: BoolMask, columns: int, rows: int) -> BoolMask:
+    if mask.shape == (rows, columns):
+        return mask
+    return cv2.resize(mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+
+
+def tissue_share(masks: list[QCMask]) -> float | None:
+    """Share of the slide that the background mask leaves; None where there is none among `masks`."""
+    background = next((mask for mask in masks if mask.reason == Fate.BACKGROUND), None)
+    return None if background is None else 1 - background.share

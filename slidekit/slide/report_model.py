@@ -1,0 +1,161 @@
+"""`SlideReport`: everything that is known about one slide after a run, as it stands in ``{slide}.json``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from slidekit.slide.fate import Fate
+
+__all__ = ["RecordFile", "SlideReport", "SlideStatus"]
+
+SlideStatus = Literal["done", "empty", "skipped", "failed"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RecordFile(_Frozen):
+    """A finished TFRecord file.
+
+    Attributes
+    ----------
+    name
+        File name, relative to the folder of the ``.json``.
+    records
+        Number of records.
+    size
+        Bytes.
+    sha256
+        Hex digest of the whole file.
+    """
+
+    name: str
+    records: int
+    size: int
+    sha256: str
+
+
+class SlideReport(_Frozen):
+    """What was done with one slide, and what a reviewer should know.
+
+    Attributes
+    ----------
+    slide
+        Name of the slide: its file's stem. Never a path: paths can carry patient names.
+    path
+        Where the slide was read from; kept for the machine, never printed in a PDF.
+    status
+        ``done``, ``empty`` (finished, no tile kept), ``skipped`` (finished before, or no ROI where one was
+        demanded) or ``failed``.
+    reason
+        Why a slide was skipped, is empty or failed; one sentence that names the mend. Empty for ``done``.
+    width, height
+        Size in level-0 pixels.
+    mpp_x, mpp_y
+        µm/px of level 0.
+    mpp_source
+        Where the µm/px came from, for people: ``openslide.mpp-x``, ``annotations``, ``mpp=`` …
+    mpp_doubt
+        Why the µm/px should be looked at by a person; None where there is no doubt.
+    vendor
+        Format as the reader names it, such as ``aperio``.
+    reader
+        The reader that delivered the pixels.
+    level, level_downsample
+        Pyramid level that was read and its downsample.
+    resampling
+        One phrase: how the level became tiles (``resampled 1.978× from level 0``, ``level 1 as stored``).
+    tile_px
+        Edge of a tile in output pixels.
+    tile_um_x, tile_um_y
+        Edge of a tile on this slide, µm; the two differ only where a level of an anisotropic slide is read as
+        stored.
+    candidates
+        Cells of the grid.
+    counts
+        Candidates by reason, ``kept`` among them; they add up to `candidates`.
+    unnormalized
+        Kept tiles on which the stain normaliser has no defined statistics and which it left as they were.
+    labels
+        Kept tiles by ROI label.
+    rois
+        Number of regions of interest.
+    roi_problems
+        What was wrong in the ROI file, a sentence each.
+    tissue_share
+        Share of the slide that Otsu calls tissue, 0–1; None where no mask was computed.
+    tissue_mm2
+        The same as an area, mm².
+    blur_burden
+        Share of tissue out of focus, 0–1; None where blur was not measured.
+    qc_shares
+        Share of the whole slide that each QC method discards, by the method's name.
+    warnings
+        Sentences for the log and the report.
+    preview_um
+        µm per pixel of the preview picture, for its scale bar.
+    records
+        The TFRecord file; None in a dry run, or where none was written.
+    loose_tiles
+        Number of loose tiles written.
+    seconds
+        Wall time, s.
+    identity
+        Size and hash of head and tail of the slide's file.
+    job_hash
+        Hash of the spec and of what is particular to the slide (µm/px given, ROI file).
+    """
+
+    slide: str
+    path: str = ""
+    status: SlideStatus
+    reason: str = ""
+    width: int | None = None
+    height: int | None = None
+    mpp_x: float | None = None
+    mpp_y: float | None = None
+    mpp_source: str | None = None
+    mpp_doubt: str | None = None
+    vendor: str | None = None
+    reader: str | None = None
+    level: int | None = None
+    level_downsample: float | None = None
+    resampling: str | None = None
+    tile_px: int | None = None
+    tile_um_x: float | None = None
+    tile_um_y: float | None = None
+    candidates: int = 0
+    counts: dict[str, int] = {}
+    unnormalized: int = 0
+    labels: dict[str, int] = {}
+    rois: int = 0
+    roi_problems: tuple[str, ...] = ()
+    tissue_share: float | None = None
+    tissue_mm2: float | None = None
+    blur_burden: float | None = None
+    qc_shares: dict[str, float] = {}
+    warnings: tuple[str, ...] = ()
+    preview_um: float | None = None
+    records: RecordFile | None = None
+    loose_tiles: int = 0
+    seconds: float = 0.0
+    identity: str | None = None
+    job_hash: str | None = None
+
+    @property
+    def kept(self) -> int:
+        """Number of tiles kept."""
+        return self.counts.get(Fate.KEPT, 0)
+
+    @property
+    def num_tiles(self) -> int:
+        """Number of tiles kept (Slideflow's name for `kept`)."""
+        return self.kept
+
+    @property
+    def unreadable(self) -> int:
+        """Number of candidates whose pixels could not be decoded."""
+        return self.counts.get(Fate.UNREADABLE, 0)

@@ -1,0 +1,19 @@
+"""Regions of interest: polygons, their file formats, and which cells of a grid they select."""
+
+from __future__ import annotations
+
+from slidekit.slide.roi.cells import CellSelection, select_cells
+from slidekit.slide.roi.csv_format import write_roi_csv
+from slidekit.slide.roi.load import find_roi_file, load_rois
+from slidekit.slide.roi.region import ROI, ROIProblem, ROISet
+
+__all__ = [
+    "ROI",
+    "CellSelection",
+    "ROIProblem",
+    "ROISet",
+    "find_roi_file",
+    "load_rois",
+    "select_cells",
+    "write_roi_csv",
+]

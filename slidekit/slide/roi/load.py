@@ -1,0 +1,208 @@
+"""Finding the file of regions of a slide, and reading it whatever its format."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from slidekit.errors import ROIError
+from slidekit.slide.roi.asap import read_asap
+from slidekit.slide.roi.csv_format import read_csv
+from slidekit.slide.roi.drawing import Drawing, ProblemLog
+from slidekit.slide.roi.geojson import is_qupath, read_geojson, read_shapes
+from slidekit.slide.roi.imagescope import read_imagescope
+from slidekit.slide.roi.nesting import cut_out, nest
+from slidekit.slide.roi.region import ROISet
+from slidekit.slide.roi.validate import mend, name_regions, on_slide
+from slidekit.slide.roi.xml_tree import parse_xml
+
+__all__ = ["find_roi_file", "load_rois"]
+
+SUFFIXES = (".csv", ".geojson", ".json", ".xml")
+"""Formats in the order in which they are preferred where a slide has several files."""
+
+MAX_FILE_BYTES = 1 << 29
+"""Larger files are refused: they are exported detections, not regions that somebody drew."""
+
+
+def find_roi_file(folder: str | Path, slide_name: str) -> Path | None:
+    """Find the file of regions of a slide: ``{slide}.csv``, ``.geojson``, ``.json`` or ``.xml``.
+
+    The case of the suffix does not matter. The name is tried as it is, then without or with ``.ome`` at its
+    end. Of several files CSV goes first, then the others in the order above; within a format the exact name
+    goes first.
+
+    Parameters
+    ----------
+    folder
+        Folder to look in, not below it; one that does not exist holds nothing.
+    slide_name
+        Name of the slide (file stem).
+
+    Returns
+    -------
+    Path or None
+    """
+    folder = Path(folder)
+    first = folder / f"{slide_name}{SUFFIXES[0]}"
+    # The commonest case without listing a large folder; a name with a slash in it would lead out of the
+    # folder.
+    if first.parent == folder and first.is_file():
+        return first
+    other = slide_name.removesuffix(".ome") if slide_name.endswith(".ome") else f"{slide_name}.ome"
+    # Some file systems keep accents apart from their letters (NFD), others together: compare in one form.
+    stems = [unicodedata.normalize("NFC", stem) for stem in (slide_name, other)]
+    found: list[tuple[int, int, str]] = []
+    for file in folder.iterdir() if folder.is_dir() else ():
+        stem, suffix = unicodedata.normalize("NFC", file.stem), file.suffix.lower()
+        if suffix in SUFFIXES and stem in stems and file.is_file():
+            found.append((SUFFIXES.index(suffix), stems.index(stem), file.name))
+    return folder / min(found)[2] if found else None
+
+
+def load_rois(
+    path: str | Path,
+    *,
+    slide_size: tuple[float, float] | None = None,
+    bounds_origin: tuple[float, float] = (0.0, 0.0),
+    roi_origin: tuple[float, float] | None = None,
+) -> ROISet:
+    """Read the regions of a slide from CSV, GeoJSON, Slideflow or labelme JSON, ImageScope or ASAP XML.
+
+    The content decides what the file is. In CSV, ImageScope XML and lists of shapes, an outline inside
+    another one of equal label is a hole, one inside a hole is inside again; GeoJSON says itself what is a
+    hole, and in ASAP XML the exclusion group takes area away. Whatever is mended or skipped is in the
+    ``problems`` of the result.
+
+    Parameters
+    ----------
+    path
+        The file.
+    slide_size
+        Width and height of level 0 in pixels: regions outside are then skipped, regions partly outside are
+        said.
+    bounds_origin
+        ``openslide.bounds-x``, ``openslide.bounds-y``: where QuPath's pixel (0, 0) is in the slide's level 0.
+        Added to GeoJSON that QuPath wrote, and to nothing else.
+    roi_origin
+        What to add to the coordinates instead, whatever the format.
+
+    Returns
+    -------
+    ROISet
+        Regions in level-0 pixels; its ``origin`` is what was added.
+
+    Raises
+    ------
+    ROIError
+        If the file cannot be read, is in none of the formats, or lacks what its format requires.
+    """
+    path = Path(path)
+    log = ProblemLog(path)
+    data = _read_bytes(path)
+    start = data[:1024].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
+    origin, nested = (0.0, 0.0), True
+    if start == b"<":
+        drawings, nested = _read_xml(data, log)
+    elif start in (b"{", b"["):
+        content = _parse_json(data, path)
+        nested = isinstance(content, dict) and "shapes" in content
+        drawings = read_shapes(content, log) if nested else read_geojson(content, log)
+        if not nested:
+            origin = _qupath_origin(content, bounds_origin, roi_origin, log)
+    elif path.suffix.lower() not in SUFFIXES[1:]:
+        drawings = read_csv(_decode(data, path), log)
+    else:
+        what = f"The content is not what a {path.suffix} file of regions holds."
+        raise ROIError(what, mend="Export the regions again.", path=path)
+    origin = (float(roi_origin[0]), float(roi_origin[1])) if roi_origin is not None else origin
+    pieces = mend(_shift(drawings, origin), log)
+    pieces = on_slide(nest(pieces, log) if nested else cut_out(pieces, log), slide_size, log)
+    if not drawings and not log.problems:
+        log.add("The file holds no regions.", "warning")
+    rois = name_regions(pieces, log)
+    return ROISet(rois, log.finish(), path, origin)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ROIError(
+                f"The file has {size >> 20} MiB, over the limit of {MAX_FILE_BYTES >> 20} MiB.",
+                mend="Export the annotations only, without detections and cells.",
+                path=path,
+            )
+        return path.read_bytes()
+    except OSError as error:
+        what = f"The file cannot be read: {error.strerror or error}."
+        raise ROIError(what, mend="Check the path and the permissions.", path=path) from error
+
+
+def _read_xml(data: bytes, log: ProblemLog) -> tuple[list[Drawing], bool]:
+    """Drawings of an XML file, and whether outlines inside each other are holes."""
+    root = parse_xml(data, log.path)
+    if root.tag == "ASAP_Annotations":
+        return read_asap(root, log), False
+    if root.tag == "Annotations":
+        return read_imagescope(root, log), True
+    raise ROIError(
+        f"XML that starts with <{root.tag[:40]}> is not an annotation format that slidekit knows.",
+        mend="Known are ImageScope XML (<Annotations>) and ASAP XML (<ASAP_Annotations>).",
+        path=log.path,
+        line=root.line,
+    )
+
+
+def _decode(data: bytes, path: Path) -> str:
+    """Text of a file: UTF-8 with or without a byte-order mark, UTF-16 with one."""
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ROIError(
+            "The text is not UTF-8.",
+            mend='Save the file as UTF-8 (in Excel: "CSV UTF-8").',
+            path=path,
+            line=None if wide else data.count(b"\n", 0, error.start) + 1,
+        ) from error
+
+
+def _parse_json(data: bytes, path: Path) -> Any:
+    try:
+        return json.loads(_decode(data, path))
+    except json.JSONDecodeError as error:
+        mend_it = "Export the annotations again."
+        raise ROIError(f"The JSON is damaged: {error.msg}.", mend=mend_it, path=path, line=error.lineno) from error
+    except (RecursionError, ValueError) as error:
+        what = "The JSON is nested too deep, or holds numbers of thousands of digits."
+        raise ROIError(what, mend="Export the annotations again.", path=path) from error
+
+
+def _qupath_origin(
+    content: Any,
+    bounds_origin: tuple[float, float],
+    roi_origin: tuple[float, float] | None,
+    log: ProblemLog,
+) -> tuple[float, float]:
+    """Say what the coordinates of GeoJSON are relative to."""
+    x, y = float(bounds_origin[0]), float(bounds_origin[1])
+    if (x, y) == (0.0, 0.0) or is_qupath(content):
+        return x, y
+    if roi_origin is None:
+        what = f"Not QuPath's GeoJSON: the slide's bounds ({x:g}, {y:g}) are not added; roi_origin adds them."
+        log.add(what, "warning")
+    return 0.0, 0.0
+
+
+def _shift(drawings: Sequence[Drawing], origin: tuple[float, float]) -> list[Drawing]:
+    if origin == (0.0, 0.0):
+        return list(drawings)
+    return [
+        replace(drawing, polygons=tuple(tuple(ring + origin for ring in rings) for rings in drawing.polygons))
+        for drawing in drawings
+    ]

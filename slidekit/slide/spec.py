@@ -1,0 +1,254 @@
+"""`ExtractionSpec`: all parameters of an extraction, validated once and carried as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from slidekit.errors import QCError, SpecError
+from slidekit.units import Magnification, Microns, parse_tile_um, tile_size_label
+
+__all__ = ["QC_WORDS", "ExtractionSpec", "ImageFormat", "ROIMethod", "ReaderName", "Resample"]
+
+QC_WORDS = ("otsu", "blur", "gaussian", "both")
+"""QC methods by word; ``gaussian`` is ``blur``, ``both`` is blur and then Otsu."""
+
+ROIMethod = Literal["auto", "inside", "outside", "ignore"]
+ReaderName = Literal["auto", "native", "vips", "openslide"]
+Resample = Literal["exact", "shrink", "fast"]
+ImageFormat = Literal["jpg", "png"]
+Subsampling = Literal["444", "422", "420"]
+
+_SLIDEFLOW_NAMES = {"mpp_override": "mpp", "num_threads": "threads"}
+
+
+def _read_tile_um(value: Any) -> float | str:
+    size = parse_tile_um(value)
+    return str(size) if isinstance(size, Magnification) else float(size)
+
+
+def _read_center_or_fraction(value: Any) -> Any:
+    if isinstance(value, str) and value != "center":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _read_methods(value: Any) -> Any:
+    if value is None:
+        return ()
+    methods = (value,) if isinstance(value, str) or callable(value) else tuple(value)
+    read: list[Any] = []
+    for method in methods:
+        if callable(method):
+            read.append(method)
+            continue
+        word = str(method).lower()
+        if word not in QC_WORDS:
+            raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
+        # One spelling each, so that equal specs have equal hashes.
+        read.extend({"gaussian": ["blur"], "both": ["blur", "otsu"]}.get(word, [word]))
+    return tuple(dict.fromkeys(read))
+
+
+class ExtractionSpec(BaseModel):
+    """Parameters of an extraction; Slideflow's names and defaults where it has them.
+
+    Every field is an option of ``slidekit extract`` as well. Build one with `ExtractionSpec.create`, which reports
+    mistakes as `SpecError` in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    # How a run is organised, not what it writes: left out of the hash and of ``extraction.json``.
+    RUN_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {"workers", "threads", "skip_extracted", "overwrite", "dry_run", "report"}
+    )
+
+    tile_px: int = Field(ge=2, le=16384, description="Edge of a tile in pixels.")
+    tile_um: Annotated[float | str, BeforeValidator(_read_tile_um)] = Field(
+        description='Edge of a tile in microns (128), or a magnification ("20x").'
+    )
+    tile_mpp: float | None = Field(default=None, gt=0, description="Microns per pixel of a tile, instead of --tile-um.")
+    stride_div: float = Field(
+        default=1.0,
+        ge=0.01,
+        le=1000,
+        description="Stride is the tile's edge divided by this; 2 overlaps by half.",
+    )
+    randomize_origin: bool = Field(
+        default=False, description="Shift each slide's grid by a seeded random part of a stride."
+    )
+    use_edge_tiles: bool = Field(
+        default=False, description="Keep cells that reach over the slide's edge, padded with white."
+    )
+    mpp: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=20,
+        description="Microns per pixel of all slides, over what their files say.",
+    )
+    enable_downsample: bool = Field(default=True, description="Read pyramid levels; otherwise level 0 only.")
+    resample: Resample = Field(
+        default="shrink", description="How native pixels become tiles: exact, shrink (JPEG at 1/2) or fast."
+    )
+    reader: ReaderName = Field(default="auto", description="Force one reader instead of choosing for each slide.")
+    roi_method: ROIMethod = Field(default="auto", description="Which tiles to take where there are ROIs.")
+    roi_filter_method: Annotated[
+        Literal["center"] | Annotated[float, Field(ge=0, lt=1)], BeforeValidator(_read_center_or_fraction)
+    ] = Field(default="center", description="A tile is in an ROI by its center, or by this share of its area.")
+    roi_origin: tuple[float, float] | None = Field(
+        default=None, description="Level-0 x,y to add to ROI coordinates, over what the format says."
+    )
+    qc: Annotated[tuple[str | Callable[..., Any], ...], BeforeValidator(_read_methods)] = Field(
+        default=(), description="Slide-level QC: otsu, blur (= gaussian), both; may be given more than once."
+    )
+    qc_filter_threshold: float = Field(
+        default=0.6, ge=0, le=1, description="Drop a tile if more than this share of it is masked by QC."
+    )
+    qc_blur_radius: float = Field(default=3.0, gt=0, description="Sigma of the blur detector, in its pixels.")
+    qc_blur_threshold: float = Field(default=0.02, ge=0, description="Below this the blur detector says blurred.")
+    qc_blur_mpp: float | None = Field(
+        default=None, gt=0, description="Microns per pixel for the blur detector; default 4x the tile's."
+    )
+    grayspace_fraction: float = Field(
+        default=0.6, ge=0, le=1, description="Drop a tile if more than this share of it is gray; 1 is off."
+    )
+    grayspace_threshold: float = Field(default=0.05, ge=0, le=1, description="A pixel less saturated is gray.")
+    whitespace_fraction: float = Field(
+        default=1.0, ge=0, le=1, description="Drop a tile if more than this share of it is white; 1 is off."
+    )
+    whitespace_threshold: float = Field(
+        default=230.0, ge=0, le=255, description="A pixel whose mean of R, G and B is above is white."
+    )
+    normalizer: str | None = Field(default=None, description="Stain normaliser: macenko, reinhard …")
+    normalizer_source: str | None = Field(
+        default=None, description="What to normalise to: v1, v2, v3 or an image file; default v3."
+    )
+    img_format: ImageFormat = Field(default="jpg", description="Encoding of tiles: jpg or png.")
+    jpeg_quality: int = Field(default=95, ge=1, le=100, description="Quality of JPEG tiles.")
+    jpeg_subsampling: Subsampling = Field(default="420", description="Chroma subsampling of JPEG tiles.")
+    save_tfrecords: bool = Field(default=True, description="Write TFRecords.")
+    save_tiles: bool = Field(default=False, description="Write every tile as a file of its own, too.")
+    shuffle: bool = Field(default=True, description="Seeded random order within a TFRecord; else raster order.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of everything that is random.")
+    max_tiles: int | None = Field(default=None, ge=1, description="Keep at most this many tiles of a slide.")
+    max_unreadable: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="A slide fails if more than this share of its tiles is unreadable.",
+    )
+    workers: int | None = Field(default=None, ge=1, description="Slides at a time; default: one per core.")
+    threads: int | None = Field(default=None, ge=1, description="Threads in a slide; default: cores / workers.")
+    skip_extracted: bool = Field(default=True, description="Leave slides alone that are finished.")
+    overwrite: bool = Field(
+        default=False, description="Replace what was extracted into the same folder with other parameters."
+    )
+    dry_run: bool = Field(default=False, description="Do everything but write tiles; the report is real.")
+    report: bool = Field(default=True, description="Write the PDF report.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_tile_size(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if data.get("tile_mpp") is not None and data.get("tile_px") is not None:
+            if data.get("tile_um") is not None:
+                raise ValueError("tile_um and tile_mpp say the same thing: give one of them.")
+            data["tile_um"] = float(data.pop("tile_mpp")) * int(data["tile_px"])
+        return data
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.normalizer_source is not None and self.normalizer is None:
+            raise ValueError("normalizer_source is given without normalizer: name the method, e.g. macenko.")
+        if self.overwrite and self.dry_run:
+            raise ValueError("overwrite and dry_run exclude each other: a dry run writes no tiles.")
+        return self
+
+    @classmethod
+    def create(cls, **options: Any) -> Self:
+        """Build a spec from keywords, Slideflow's spellings included.
+
+        Parameters
+        ----------
+        **options
+            Fields of the spec; ``mpp_override`` stands for `mpp` and ``num_threads`` for `threads`.
+
+        Raises
+        ------
+        SpecError
+            Naming each option that is wrong, and how.
+        """
+        named = {_SLIDEFLOW_NAMES.get(name, name): value for name, value in options.items()}
+        if isinstance(named.get("normalizer_source"), Path):
+            named["normalizer_source"] = str(named["normalizer_source"])
+        try:
+            return cls(**named)
+        except ValidationError as error:
+            raise SpecError(_say(error, cls), mend="See `slidekit extract --help`.") from None
+
+    @property
+    def label(self) -> str:
+        """Folder name for tiles of this size, such as ``256px_128um``."""
+        return tile_size_label(self.tile_px, self.tile_um)
+
+    @property
+    def tile_size(self) -> Microns | Magnification:
+        """`tile_um`, parsed."""
+        return parse_tile_um(self.tile_um)
+
+    @property
+    def target_mpp(self) -> float:
+        """µm/px that tiles are meant to have."""
+        size = self.tile_size
+        return size.mpp if isinstance(size, Magnification) else size / self.tile_px
+
+    def canonical(self) -> dict[str, Any]:
+        """What changes bytes, as plain JSON values: the content of ``extraction.json`` and of the hash."""
+        fields = self.model_dump(mode="python", exclude=set(self.RUN_ONLY) | {"tile_mpp", "qc"})
+        fields["qc"] = [describe_method(method) for method in self.qc]
+        return fields
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical form; the bytes of a `normalizer_source` that is a file are included."""
+        fields = self.canonical()
+        source = self.normalizer_source
+        if source is not None and (file := Path(source)).is_file():
+            fields["normalizer_source"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        text = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def describe_method(method: str | Callable[..., Any]) -> Any:
+    """A QC method as plain JSON: its word, its class and parameters, or the name of its function."""
+    if isinstance(method, str):
+        return method
+    parameters = getattr(method, "parameters", None)
+    if callable(parameters):
+        return {"method": type(method).__name__, **parameters()}
+    kind = method if hasattr(method, "__qualname__") else type(method)
+    return {"method": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _say(error: ValidationError, model: type[BaseModel]) -> str:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"{name} is not an option of an extraction.")
+        elif problem["type"] == "missing":
+            sentences.append(f"{name} is missing.")
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            sentences.append(f"{name}={problem['input']!r}: {text}." if name in model.model_fields else text)
+    return " ".join(dict.fromkeys(sentences))

@@ -1,0 +1,115 @@
+"""Records of one slide on their way to the final file: spooled in raster order, then copied in a shuffled one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from slidekit.errors import SlideError
+from slidekit.io.atomic import PART, atomic_write
+from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.slide.report_model import RecordFile
+
+__all__ = ["RecordSpool"]
+
+
+class RecordSpool:
+    """A temporary file of framed records; only their places are kept in memory.
+
+    Parameters
+    ----------
+    folder
+        Where the temporary file stands while it is needed; it is removed in the end, come what may.
+    name
+        Name of the slide.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{name}.spool{PART}"
+        self._file = self._path.open("w+b")
+        self._extents: list[tuple[int, int]] = []
+        self._locations: list[tuple[int, int]] = []
+        self._end = 0
+
+    def __len__(self) -> int:
+        return len(self._extents)
+
+    def add(self, record: TileRecord) -> None:
+        """Append a record."""
+        framed = frame(record.encode())
+        self._file.write(framed)
+        self._extents.append((self._end, len(framed)))
+        self._locations.append((record.loc_x, record.loc_y))
+        self._end += len(framed)
+
+    def _read(self, number: int) -> bytes:
+        offset, size = self._extents[number]
+        self._file.seek(offset)
+        return self._file.read(size)
+
+    def record(self, number: int) -> TileRecord:
+        """Read a record back."""
+        return TileRecord.decode(self._read(number)[12:-4], path=self._path)
+
+    def write_tfrecord(self, path: Path, order: Sequence[int]) -> RecordFile:
+        """Write the final file and its index.
+
+        Parameters
+        ----------
+        path
+            Final name of the TFRecord file.
+        order
+            Numbers of the records, in the order in which they are to stand.
+        """
+        digest = hashlib.sha256()
+        extents, offset = [], 0
+        with atomic_write(path) as file:
+            for number in order:
+                framed = self._read(number)
+                file.write(framed)
+                digest.update(framed)
+                extents.append((offset, len(framed)))
+                offset += len(framed)
+        locations = np.array([self._locations[number] for number in order], np.int64).reshape(-1, 2)
+        write_index(index_path(path), RecordIndex(np.array(extents, np.int64).reshape(-1, 2), locations))
+        return RecordFile(name=path.name, records=len(order), size=offset, sha256=digest.hexdigest())
+
+    def write_tiles(self, folder: Path, order: Sequence[int], file_name: Callable[[TileRecord], str]) -> None:
+        """Write loose tiles into a folder that appears only when it is complete.
+
+        Parameters
+        ----------
+        folder
+            Final name; must not exist.
+        order
+            Numbers of the records.
+        file_name
+            Name of a tile's file.
+        """
+        if folder.exists():
+            raise SlideError(
+                f"The folder {folder.name} for its loose tiles exists, and slidekit did not make it.",
+                mend="Move it away, or use another folder for tiles.",
+                path=folder,
+            )
+        part = folder.with_name(folder.name + PART)
+        part.mkdir(parents=True)
+        for number in order:
+            record = self.record(number)
+            (part / file_name(record)).write_bytes(record.image_raw)
+        part.rename(folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)

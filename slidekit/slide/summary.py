@@ -1,0 +1,169 @@
+"""From what became of each tile to the table and the report of a slide."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.io.atomic import atomic_write_text
+from slidekit.slide.fate import Fate, ordered_counts
+from slidekit.slide.filters import TileStatistics
+from slidekit.slide.qc import Otsu, blur_burden, make_mask
+from slidekit.slide.qc.mask import tissue_share
+from slidekit.slide.report_model import RecordFile, SlideReport
+from slidekit.slide.spec import ExtractionSpec
+from slidekit.slide.wsi import WSI
+
+__all__ = ["TileOutcome", "kept_boxes", "summarise", "write_tile_table"]
+
+_UPSAMPLED = 0.95
+
+
+class TileOutcome(NamedTuple):
+    """What became of one tile that was read.
+
+    Attributes
+    ----------
+    i, j
+        Its cell.
+    fate
+        Kept, or why not.
+    statistics
+        None for a tile that could not be read.
+    encoded
+        A complete JPEG or PNG; None unless kept.
+    normalized
+        Whether a normaliser changed it.
+    """
+
+    i: int
+    j: int
+    fate: Fate
+    statistics: TileStatistics | None
+    encoded: bytes | None
+    normalized: bool
+
+
+def write_tile_table(path: Path, wsi: WSI, outcomes: Sequence[TileOutcome]) -> None:
+    """Write ``{slide}.tiles.csv``: every tile that was read, its statistics and its fate, in raster order."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            "loc_x",
+            "loc_y",
+            "grid_x",
+            "grid_y",
+            "roi_name",
+            "label",
+            "reason",
+            "gray_fraction",
+            "white_fraction",
+            "normalized",
+        ]
+    )
+    for outcome in outcomes:
+        roi = wsi.roi_of(outcome.i, outcome.j)
+        region = ("", "") if roi is None else (roi.name, roi.label or "")
+        shares = ("", "") if outcome.statistics is None else tuple(f"{x:.5f}" for x in outcome.statistics)
+        cell = (outcome.i, outcome.j)
+        writer.writerow((*wsi.grid.location(*cell), *cell, *region, outcome.fate, *shares, int(outcome.normalized)))
+    atomic_write_text(path, text.getvalue())
+
+
+def kept_boxes(wsi: WSI, outcomes: Sequence[TileOutcome]) -> npt.NDArray[np.float64]:
+    """Boxes (n, 4) of kept tiles, level-0 pixels."""
+    places = [wsi.grid.index(outcome.i, outcome.j) for outcome in outcomes if outcome.fate is Fate.KEPT]
+    return wsi.grid.boxes()[places]
+
+
+def summarise(
+    wsi: WSI,
+    spec: ExtractionSpec,
+    outcomes: Sequence[TileOutcome],
+    records: RecordFile | None,
+    seconds: float,
+) -> SlideReport:
+    """Make the report of a slide whose extraction has ended well."""
+    fates = wsi.fates()
+    counts = ordered_counts([*fates.reasons[~fates.taken].tolist(), *(str(outcome.fate) for outcome in outcomes)])
+    kept = [outcome for outcome in outcomes if outcome.fate is Fate.KEPT]
+    labels = [roi.label for o in kept if (roi := wsi.roi_of(o.i, o.j)) is not None and roi.label is not None]
+    width, height = wsi.dimensions
+    tissue, burden = _tissue_and_blur(wsi)
+    um_x, um_y = wsi.grid.tile_um
+    return SlideReport(
+        slide=wsi.name,
+        path=str(wsi.path),
+        status="done" if kept else "empty",
+        reason="" if kept else _why_empty(counts),
+        width=width,
+        height=height,
+        mpp_x=wsi.mpp_x,
+        mpp_y=wsi.mpp_y,
+        mpp_source=wsi.mpp_source,
+        mpp_doubt=wsi.plan.mpp.doubt,
+        vendor=wsi.vendor,
+        reader=wsi.reader.name,
+        level=wsi.plan.source.level,
+        level_downsample=wsi.levels[wsi.plan.source.level].downsample_x,
+        resampling=wsi.plan.resampling,
+        tile_px=spec.tile_px,
+        tile_um_x=um_x,
+        tile_um_y=um_y,
+        candidates=len(wsi.grid),
+        counts=counts,
+        unnormalized=sum(not outcome.normalized for outcome in kept) if spec.normalizer else 0,
+        labels={label: labels.count(label) for label in sorted(set(labels))},
+        rois=len(wsi.rois),
+        roi_problems=tuple(str(problem) for problem in wsi.roi_set.problems),
+        tissue_share=tissue,
+        tissue_mm2=None if tissue is None else tissue * width * wsi.mpp_x * height * wsi.mpp_y / 1e6,
+        blur_burden=burden,
+        qc_shares={mask.name: mask.share for mask in wsi.qc_masks},
+        warnings=_warnings(wsi),
+        records=records,
+        seconds=seconds,
+    )
+
+
+def _tissue_and_blur(wsi: WSI) -> tuple[float | None, float | None]:
+    if not wsi.qc_masks:
+        return None, None
+    masks = list(wsi.qc_masks)
+    blurred = next((mask for mask in masks if mask.reason == Fate.OUT_OF_FOCUS), None)
+    if all(mask.reason != Fate.BACKGROUND for mask in masks):
+        # Needed as the denominator only: it drops no tile.
+        otsu = make_mask(Otsu(), wsi, 1.0)
+        assert otsu is not None
+        masks.append(otsu)
+    background = next(mask for mask in masks if mask.reason == Fate.BACKGROUND)
+    burden = None if blurred is None else blur_burden(blurred.mask, background.mask)
+    return tissue_share(masks), burden
+
+
+def _why_empty(counts: dict[str, int]) -> str:
+    from slidekit.slide.fate import reason_text
+
+    if not counts:
+        return "The slide is smaller than one tile."
+    total = sum(counts.values())
+    parts = [f"{count} {reason_text(reason)}" for reason, count in counts.items()]
+    return f"None of {total} candidates was kept: {', '.join(parts)}."
+
+
+def _warnings(wsi: WSI) -> tuple[str, ...]:
+    source = wsi.plan.source
+    level_scale = source.scale_x * source.shrink
+    if level_scale >= _UPSAMPLED:
+        return ()
+    return (
+        f"Tiles are enlarged {1 / level_scale:.3g}×: the slide has {wsi.mpp:.4g} µm/px,"
+        f" {wsi.target_mpp:.4g} were asked for.",
+    )
