@@ -1,0 +1,1 @@
+"""Many slides: each in a child process, what is finished left alone, every failure named."""

@@ -1,0 +1,106 @@
+"""A child process that one thread minds: slide after slide, and started again when a slide kills it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import IO
+
+from slidekit.extraction.child import receive, send
+from slidekit.extraction.one import failed_report
+from slidekit.extraction.progress import ProgressEvent
+from slidekit.slide.job import SlideJob
+from slidekit.slide.report_model import SlideReport
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["ChildProcess", "can_cross"]
+
+_STDERR_TAIL = 2000
+
+
+def can_cross(spec: ExtractionSpec) -> bool:
+    """Whether a spec can be sent to a child: QC functions written in a notebook or a script cannot."""
+    try:
+        return b"__main__" not in pickle.dumps(spec)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+
+
+class ChildProcess:
+    """A child that extracts slides, one at a time.
+
+    Attributes
+    ----------
+    died
+        Whether the slide that was run last ended the child.
+    """
+
+    def __init__(self) -> None:
+        self.died = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+
+    def run(self, job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEvent], None]) -> SlideReport:
+        """Extract a slide in the child; if the child dies, that is the slide's report."""
+        self.died = False
+        process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            send(process.stdin, (job, spec))  # type: ignore[arg-type]
+            while True:
+                message = receive(process.stdout)  # type: ignore[arg-type]
+                if isinstance(message, SlideReport):
+                    return message
+                on_event(message)
+        except (EOFError, BrokenPipeError):
+            self.died = True
+            reason = self._epitaph(process.wait())
+            self.close()
+            return failed_report(job, reason)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # The child must find slidekit, and the user's own modules, where this process does.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "slidekit.extraction.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=environment,
+            # Ctrl-C goes to the driver alone, which then ends its children.
+            start_new_session=True,
+        )
+        return self._process
+
+    def _epitaph(self, code: int) -> str:
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        tail = ""
+        if self._stderr is not None:
+            size = self._stderr.seek(0, os.SEEK_END)
+            self._stderr.seek(max(0, size - _STDERR_TAIL))
+            lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+            tail = f" Its last words: {lines[-1]}" if lines else ""
+        return f"The process that read the slide {how}.{tail}"
+
+    def close(self) -> None:
+        """End the child now, whatever it is doing."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except BrokenPipeError:
+                        continue  # it died with a message half taken
+        if self._stderr is not None:
+            self._stderr.close()
+            self._stderr = None

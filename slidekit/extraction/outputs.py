@@ -1,0 +1,104 @@
+"""What stands beside the records after a run: manifest, tables, PDF."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from slidekit.errors import RecordError, ReportError
+from slidekit.extraction.resume import read_reports
+from slidekit.extraction.versions import library_versions
+from slidekit.io.atomic import atomic_write_text
+from slidekit.io.tfrecord import index_path, read_index
+from slidekit.slide.job import SlideJob
+from slidekit.slide.report_model import SlideReport
+from slidekit.slide.samples import preview_path, samples_path
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["write_manifest", "write_outputs", "write_pdf"]
+
+_log = logging.getLogger("slidekit")
+
+
+def write_outputs(
+    report_dir: Path, jobs: Sequence[SlideJob], results: Mapping[str, SlideReport], spec: ExtractionSpec
+) -> list[Path]:
+    """Write manifest, tables and PDF of a run.
+
+    Parameters
+    ----------
+    report_dir
+        Where tables and PDF go.
+    jobs
+        What was to be done.
+    results
+        Report of each slide, by name.
+    spec
+        All parameters.
+
+    Returns
+    -------
+    list of Path
+        Tables and PDFs.
+    """
+    from slidekit.report import write_tables
+
+    folders = set() if spec.dry_run else {job.records_dir for job in jobs if job.records_dir is not None}
+    # Slides of earlier runs into the same folder belong to the same dataset: they stay in its report.
+    reports = {report.slide: report for folder in sorted(folders) for report in read_reports(folder)}
+    reports |= results
+    for folder in folders:
+        write_manifest(folder)
+    created = datetime.now()
+    listed = list(reports.values())
+    try:
+        written = write_tables(report_dir, listed, spec, created=created)
+        return [*written, *(write_pdf(report_dir, listed, spec, created) if spec.report else [])]
+    except (ReportError, OSError) as error:
+        # The tiles are safe and complete: a report that cannot be written must not hide that.
+        _log.error("the report could not be written: %s", error)
+        return []
+
+
+def write_pdf(
+    report_dir: Path,
+    reports: Sequence[SlideReport],
+    spec: ExtractionSpec | None,
+    created: datetime,
+    *,
+    pictures: Mapping[str, Path] | None = None,
+) -> list[Path]:
+    """Write the PDF; returns it and its further volumes.
+
+    Parameters
+    ----------
+    report_dir
+        Where it goes.
+    reports, spec, created
+        As `slidekit.report.write_report` takes them.
+    pictures
+        Slide to the folder of its pictures; ``previews`` in `report_dir` for all by default.
+    """
+    from slidekit.report import STAMP, SlidePictures, write_report
+
+    def pictures_of(report: SlideReport) -> SlidePictures:
+        folder = report_dir / "previews" if pictures is None else pictures[report.slide]
+        preview, samples = preview_path(folder, report.slide), samples_path(folder, report.slide)
+        return SlidePictures(preview if preview.is_file() else None, samples if samples.is_file() else None)
+
+    path = report_dir / f"tile_extraction_report-{created.strftime(STAMP)}.pdf"
+    return write_report(path, reports, spec=spec, pictures=pictures_of, created=created, versions=library_versions())
+
+
+def write_manifest(folder: Path) -> None:
+    """Write ``manifest.json``: the number of tiles in each TFRecord file of a folder, Slideflow's included."""
+    totals = {}
+    for path in sorted(folder.glob("*.tfrecords")):
+        try:
+            totals[path.name] = {"total": len(read_index(index_path(path)))}
+        except (RecordError, OSError):
+            _log.warning("%s has no usable index and is left out of the manifest", path.name)
+    atomic_write_text(folder / "manifest.json", json.dumps(totals, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,196 @@
+"""What a folder of records already holds: which slides are finished, and with which parameters."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from slidekit.errors import RecordError, SpecError
+from slidekit.io.atomic import PART, atomic_write_text
+from slidekit.io.tfrecord import index_path, read_index
+from slidekit.slide.identity import slide_identity
+from slidekit.slide.job import SlideJob, job_hash
+from slidekit.slide.report_model import SlideReport
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = [
+    "check_same_spec",
+    "clear_slide",
+    "finished_report",
+    "read_report",
+    "read_reports",
+    "read_spec",
+    "remove_parts",
+    "write_spec",
+]
+
+SPEC_FILE = "extraction.json"
+
+
+def read_report(path: Path) -> SlideReport | None:
+    """Read a ``{slide}.json``; None if it is not one of ours."""
+    try:
+        return SlideReport.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError):
+        return None
+
+
+def read_reports(folder: Path) -> list[SlideReport]:
+    """Read all slides' reports in a folder, by name of the slide."""
+    found = (read_report(path) for path in sorted(folder.glob("*.json")) if path.name not in _OTHER_JSON)
+    return sorted((report for report in found if report is not None), key=lambda report: report.slide)
+
+
+_OTHER_JSON = {SPEC_FILE, "manifest.json"}
+
+
+def finished_report(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
+    """The report of a slide that needs no work: same parameters, same slide, files as they were written.
+
+    Parameters
+    ----------
+    job
+        The slide.
+    spec
+        All parameters.
+
+    Returns
+    -------
+    SlideReport or None
+        None if the slide has to be extracted.
+    """
+    if job.records_dir is None or not job.path.is_file():
+        return None
+    report = read_report(job.records_dir / f"{job.name}.json")
+    if report is None or report.status not in ("done", "empty") or report.job_hash != job_hash(job, spec):
+        return None
+    if report.identity != slide_identity(job.path):
+        return None
+    if spec.save_tiles and job.tiles is not None and report.kept and not (job.tiles / job.name).is_dir():
+        return None
+    if job.tfrecords is not None and report.kept and report.records is None:
+        return None
+    return report if report.records is None or _records_agree(job.records_dir, report) else None
+
+
+def _records_agree(folder: Path, report: SlideReport) -> bool:
+    assert report.records is not None
+    path = folder / Path(report.records.name).name
+    try:
+        index = read_index(index_path(path))
+        return path.stat().st_size == report.records.size and len(index) == report.records.records == report.kept
+    except (OSError, RecordError):
+        return False
+
+
+def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str]) -> None:
+    """Refuse to mix tiles of different parameters in one folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of records.
+    spec
+        All parameters.
+    slides
+        Names of the slides that are to be extracted into it.
+
+    Raises
+    ------
+    SpecError
+        If the folder holds tiles made with other parameters and `spec.overwrite` is off, or some of them are of
+        slides that are not among `slides`; says what differs.
+    """
+    path = folder / SPEC_FILE
+    if not path.is_file():
+        return
+    changed = _differences(path, spec)
+    if not changed:
+        return
+    if not spec.overwrite:
+        raise SpecError(
+            f"The folder holds tiles that were made with other parameters ({'; '.join(changed)}).",
+            mend="Use overwrite=True (--overwrite) to replace them, or another folder for TFRecords.",
+            path=folder,
+        )
+    others = [report.slide for report in read_reports(folder) if report.slide not in slides and report.kept]
+    if others:
+        raise SpecError(
+            f"The folder also holds tiles of other slides, made with other parameters: {', '.join(others[:5])}"
+            f"{' …' if len(others) > 5 else ''}.",
+            mend="Extract all of them again together, or use another folder for TFRecords.",
+            path=folder,
+        )
+
+
+def _differences(path: Path, spec: ExtractionSpec) -> list[str]:
+    """What differs between ``extraction.json`` and a spec, a phrase for each parameter."""
+    try:
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["spec"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpecError(
+            f"is not readable ({error}), so it cannot be known how the tiles beside it were made.",
+            mend="Use overwrite=True (--overwrite) to extract them again, or another folder.",
+            path=path,
+        ) from error
+    now = json.loads(json.dumps(spec.canonical()))
+    return [
+        f"{name}: {before.get(name)!r} before, {now.get(name)!r} now"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+
+
+def read_spec(folder: Path) -> ExtractionSpec | None:
+    """The parameters that the tiles in a folder were made with, for a report; None if they are not known.
+
+    QC methods that were objects come back as their description: such a spec can be shown, not run.
+    """
+    try:
+        fields: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))["spec"]
+        known = {name: value for name, value in fields.items() if name in ExtractionSpec.model_fields}
+        methods = [method if isinstance(method, str) else str(method["method"]) for method in known.get("qc", [])]
+        return ExtractionSpec.model_construct(**{**known, "qc": tuple(methods)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str]) -> None:
+    """Write ``extraction.json``: the parameters of the tiles in a folder, and the versions that made them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"spec": spec.canonical(), "spec_hash": spec.digest(), "versions": versions}
+    atomic_write_text(folder / SPEC_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def clear_slide(job: SlideJob) -> None:
+    """Remove what an earlier extraction of a slide left: only files that its ``{slide}.json`` proves to be ours."""
+    folder = job.records_dir
+    if folder is None or (report := read_report(folder / f"{job.name}.json")) is None:
+        return
+    names = [f"{job.name}.json", f"{job.name}.tiles.csv"]
+    if report.records is not None:
+        names += [f"{job.name}.tfrecords", f"{job.name}.index.npz"]
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    if report.loose_tiles and job.tiles is not None and (loose := job.tiles / job.name).is_dir():
+        for tile in loose.glob(f"{glob.escape(job.name)}-*-*.*"):
+            tile.unlink()
+        if not any(loose.iterdir()):
+            loose.rmdir()
+
+
+def remove_parts(job: SlideJob) -> None:
+    """Remove the temporary files of a slide whose extraction was cut off."""
+    for folder in (job.records_dir, job.tiles, job.previews):
+        if folder is None:
+            continue
+        for part in folder.glob(f"{glob.escape(job.name)}.*{PART}"):
+            part.unlink()
+    if job.tiles is not None and (loose := job.tiles / f"{job.name}{PART}").is_dir():
+        shutil.rmtree(loose)

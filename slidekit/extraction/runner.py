@@ -1,0 +1,165 @@
+"""A run over many slides: children that thread by thread take one slide after another, then tables and the report."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+
+from slidekit.errors import DatasetError
+from slidekit.extraction.isolation import ChildProcess, can_cross
+from slidekit.extraction.one import run_job, write_slide_report
+from slidekit.extraction.outputs import write_outputs
+from slidekit.extraction.progress import ProgressEvent
+from slidekit.extraction.resume import check_same_spec, finished_report, remove_parts, write_spec
+from slidekit.extraction.versions import library_versions
+from slidekit.slide.extract import make_normalizer
+from slidekit.slide.job import SlideJob
+from slidekit.slide.parallel import usable_cores
+from slidekit.slide.report_model import SlideReport
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["ProgressEvent", "SlideJob", "run_extraction"]
+
+_log = logging.getLogger("slidekit")
+
+OnEvent = Callable[[ProgressEvent], None]
+
+
+def run_extraction(
+    jobs: Sequence[SlideJob], spec: ExtractionSpec, *, report_dir: Path, on_event: OnEvent | None = None
+) -> dict[Path, SlideReport]:
+    """Extract slides, write what belongs beside the records, and the report.
+
+    Parameters
+    ----------
+    jobs
+        One a slide; names must differ.
+    spec
+        All parameters.
+    report_dir
+        Folder of the PDF, the CSVs and the pictures.
+    on_event
+        Told of progress; never from two threads at once.
+
+    Returns
+    -------
+    dict
+        Path of the slide to its report; a slide that was finished before is ``skipped`` here and stands with its
+        results in the report.
+
+    Raises
+    ------
+    SpecError, NormalizerError, DatasetError
+        If parameters make no sense or do not fit what the folder holds; before any work. A slide that fails
+        raises nothing: its report says so.
+    """
+    _check(jobs, spec)
+    lock = threading.Lock()
+
+    def tell(event: ProgressEvent) -> None:
+        if on_event is not None:
+            with lock:
+                on_event(event)
+
+    results: dict[str, SlideReport] = {}
+    told: dict[Path, SlideReport] = {}
+    waiting = []
+    for job in (replace(job, previews=report_dir / "previews") for job in jobs):
+        done = finished_report(job, spec) if spec.skip_extracted and not spec.dry_run else None
+        if done is None:
+            waiting.append(job)
+            continue
+        results[job.name] = done
+        told[job.path] = done.model_copy(update={"status": "skipped", "reason": "Finished before."})
+        tell(ProgressEvent("ended", job.name, report=told[job.path]))
+    for job, report in _run(waiting, spec, tell):
+        results[job.name] = told[job.path] = report
+    write_outputs(report_dir, jobs, results, spec)
+    return {job.path: told[job.path] for job in jobs}
+
+
+def _check(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
+    names: dict[str, Path] = {}
+    for job in jobs:
+        if job.name in names:
+            raise DatasetError(
+                f"Two slides are called {job.name}: {names[job.name]} and {job.path}.", mend="Rename one of them."
+            )
+        names[job.name] = job.path
+    make_normalizer(spec)
+    if spec.dry_run:
+        return
+    for folder in sorted({job.records_dir for job in jobs if job.records_dir is not None}):
+        check_same_spec(folder, spec, names)
+        write_spec(folder, spec, library_versions())
+
+
+def _run(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[tuple[SlideJob, SlideReport]]:
+    cores = usable_cores()
+    workers = min(spec.workers or cores, max(1, len(jobs)))
+    spec = spec.model_copy(update={"threads": spec.threads or max(1, cores // workers)})
+    if not can_cross(spec):
+        # A QC function of a notebook exists in this process only.
+        _log.info("a QC function cannot be sent to another process: slides are extracted one by one in this one")
+        return [(job, _tell_around(job, tell, lambda job=job: run_job(job, spec, tell))) for job in jobs]  # type: ignore[misc]
+    return _run_in_children(jobs, spec, workers, tell)
+
+
+def _tell_around(job: SlideJob, tell: OnEvent, work: Callable[[], SlideReport]) -> SlideReport:
+    tell(ProgressEvent("started", job.name))
+    report = work()
+    tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
+    return report
+
+
+def _run_in_children(
+    jobs: Sequence[SlideJob], spec: ExtractionSpec, workers: int, tell: OnEvent
+) -> list[tuple[SlideJob, SlideReport]]:
+    todo: queue.SimpleQueue[SlideJob] = queue.SimpleQueue()
+    for job in jobs:
+        todo.put(job)
+    children = [ChildProcess() for _ in range(workers)]
+    results: list[tuple[SlideJob, SlideReport]] = []
+    stop = threading.Event()
+
+    def mind(child: ChildProcess) -> None:
+        while not stop.is_set():
+            try:
+                job = todo.get_nowait()
+            except queue.Empty:
+                return
+            report = _tell_around(job, tell, lambda job=job: _run_in_child(child, job, spec, tell))  # type: ignore[misc]
+            results.append((job, report))
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="slidekit-minder") as pool:
+        minders: set[Future[None]] = {pool.submit(mind, child) for child in children}
+        try:
+            _wait_for(minders)
+        finally:
+            # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
+            stop.set()
+            for child in children:
+                child.close()
+    return results
+
+
+def _run_in_child(child: ChildProcess, job: SlideJob, spec: ExtractionSpec, tell: OnEvent) -> SlideReport:
+    report = child.run(job, spec, tell)
+    if child.died:
+        remove_parts(job)
+        if not spec.dry_run:
+            write_slide_report(job, report)
+    return report
+
+
+def _wait_for(futures: set[Future[None]]) -> None:
+    """Wait in short steps, so that Ctrl-C is heard; raise what a thread raised."""
+    while futures:
+        done, futures = wait(futures, timeout=0.2, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
