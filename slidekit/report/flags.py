@@ -1,0 +1,149 @@
+"""What makes a slide one that a person must look at, in order of weight."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from slidekit.report.numerals import percent
+from slidekit.report.privacy import without_paths
+from slidekit.slide.fate import Fate, reason_text
+from slidekit.slide.report_model import SlideReport
+
+__all__ = ["BLUR_WARNING", "FLAG_TITLES", "Flag", "blur_of", "flags_of", "severity"]
+
+BLUR_WARNING = 0.05
+"""Share of tissue out of focus above which a slide is flagged (Slideflow's line, too)."""
+
+UNNORMALIZED_WARNING = 0.05
+"""Share of kept tiles that the stain normaliser did not change above which a slide is flagged."""
+
+FLAG_TITLES = {
+    "failed": "failed",
+    "unreadable": "unreadable tiles",
+    "mpp": "µm/px doubtful",
+    "blur": "out of focus",
+    "empty": "no tiles",
+    "no_roi": "skipped",
+    "roi_file": "ROI file",
+    "normalizer": "stain normaliser",
+}
+"""Codes of flags in order of weight, with the word that a reader sees."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One reason for a person to look at a slide.
+
+    Attributes
+    ----------
+    code
+        A key of `FLAG_TITLES`, for programs and ``review.csv``.
+    sentence
+        What was found, for people; holds no path.
+    """
+
+    code: str
+    sentence: str
+
+    @property
+    def title(self) -> str:
+        """One or two words for the kind of flag."""
+        return FLAG_TITLES[self.code]
+
+
+def blur_of(report: SlideReport) -> float | None:
+    """Blur burden, or None where it was not measured or has no denominator."""
+    burden = report.blur_burden
+    return None if burden is None or math.isnan(burden) else burden
+
+
+def flags_of(report: SlideReport) -> tuple[Flag, ...]:
+    """Why a person should look at a slide.
+
+    Parameters
+    ----------
+    report
+        What is known about the slide.
+
+    Returns
+    -------
+    tuple of Flag
+        The gravest first; empty for a slide that shows nothing unusual.
+    """
+    found = {
+        "failed": _failed(report),
+        "unreadable": _unreadable(report),
+        "mpp": report.mpp_doubt or "",
+        "blur": _blur(report),
+        "empty": _empty(report),
+        "no_roi": _skipped(report),
+        "roi_file": _roi_file(report),
+        "normalizer": _normalizer(report),
+    }
+    return tuple(Flag(code, without_paths(found[code], report)) for code in FLAG_TITLES if found[code])
+
+
+def severity(report: SlideReport) -> tuple[int, float, str]:
+    """Key to sort slides by: flagged before others, by their gravest flag, then blur burden, then name."""
+    codes = [flag.code for flag in flags_of(report)]
+    rank = list(FLAG_TITLES).index(codes[0]) if codes else len(FLAG_TITLES)
+    return rank, -(blur_of(report) or 0.0), report.slide
+
+
+def _failed(report: SlideReport) -> str:
+    return (report.reason or "The slide failed; no reason was recorded.") if report.status == "failed" else ""
+
+
+def _unreadable(report: SlideReport) -> str:
+    number = report.unreadable
+    if not number:
+        return ""
+    share = number / max(report.candidates, number)
+    tiles = "tile" if number == 1 else "tiles"
+    return f"{number:,} {tiles} of {report.candidates:,} candidates could not be decoded ({percent(share)})."
+
+
+def _blur(report: SlideReport) -> str:
+    burden = blur_of(report)
+    if burden is None or burden <= BLUR_WARNING:
+        return ""
+    return f"{percent(burden)} of the tissue is out of focus (warning line {BLUR_WARNING * 100:g} %)."
+
+
+def _empty(report: SlideReport) -> str:
+    if report.status == "failed" or report.kept or (report.status == "skipped" and not report.candidates):
+        return ""
+    if report.reason and report.status == "empty":
+        return report.reason
+    dropped = {reason: n for reason, n in report.counts.items() if reason != Fate.KEPT and n}
+    if not dropped:
+        return "No tile fits into the slide."
+    reason = max(dropped, key=lambda name: dropped[name])
+    return f"No tile was kept: {dropped[reason]:,} of {report.candidates:,} candidates are {reason_text(reason)}."
+
+
+def _skipped(report: SlideReport) -> str:
+    # A slide that was finished before keeps its counts; one that could not be begun has no candidates.
+    if report.status != "skipped" or report.candidates or report.kept:
+        return ""
+    return report.reason or "Skipped; no reason was recorded."
+
+
+def _roi_file(report: SlideReport) -> str:
+    problems = report.roi_problems
+    if not problems:
+        return ""
+    more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+    return problems[0] + more
+
+
+def _normalizer(report: SlideReport) -> str:
+    unchanged, failed = report.unnormalized, report.counts.get(Fate.NORMALIZER, 0)
+    sentences = []
+    if report.kept and unchanged / report.kept > UNNORMALIZED_WARNING:
+        share = percent(unchanged / report.kept)
+        sentences.append(f"{unchanged:,} of {report.kept:,} kept tiles were left unnormalised ({share}).")
+    if failed and failed / (report.kept + failed) > UNNORMALIZED_WARNING:
+        sentences.append(f"The normaliser failed on {failed:,} tiles.")
+    return " ".join(sentences)

@@ -1,0 +1,264 @@
+"""One slide of the report: name, facts, flags, preview with legend and scale bar, counts, sample tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidekit.errors import ReportError
+from slidekit.report.bars import LABEL_ROW, bars_height, candidates_text, draw_bars, draw_labels, label_rows, reasons_of
+from slidekit.report.charts import draw_shares, shares_height, swatch
+from slidekit.report.entries import Entry, SlidePictures
+from slidekit.report.facts import facts_of, notes_of
+from slidekit.report.jpeg import JpegPicture, read_jpeg
+from slidekit.report.layout import Block, Outline
+from slidekit.report.numerals import nice_length, significant
+from slidekit.report.pen import Pen
+from slidekit.report.pieces import SECTION
+from slidekit.report.scripts import printable
+from slidekit.report.style import (
+    ACCENT,
+    BODY,
+    FRAME,
+    HEIGHT,
+    INK,
+    LEFT,
+    MUTED,
+    NOTE,
+    QUIET,
+    RULE,
+    SMALL,
+    WHITE,
+    WIDTH,
+)
+from slidekit.report.typeface import wrap
+from slidekit.slide.report_model import SlideReport
+
+__all__ = ["Legend", "slide_block"]
+
+Legend = Sequence[tuple[str, tuple[int, int, int], str]]
+"""What the colours of a preview mean: label, RGB, and ``outline`` or ``fill``."""
+
+_SPACE = 18.0
+_HALF = (HEIGHT - SECTION - 2 * _SPACE) / 2
+_FRAME_WIDTH = 322.0
+_LEGEND = 17.0
+_LEAST_PICTURE = 165.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a panel, drawn from its top."""
+
+    height: float
+    draw: Callable[[Pen, float], None]
+
+
+def slide_block(entry: Entry, pictures: SlidePictures, legend: Legend, *, large: bool = False) -> Block:
+    """The part of the report about one slide.
+
+    It takes half a page; with a large picture, a page; without picture, what its text needs.
+
+    Parameters
+    ----------
+    entry
+        The slide.
+    pictures
+        Its pictures; opened only when the page is drawn.
+    legend
+        Colours of the preview.
+    large
+        Give it a page. Where more is to be said than goes on half a page, it has one in any case.
+    """
+    parts = _parts(entry, pictures, legend, large)
+
+    def draw(pen: Pen, top: float) -> None:
+        for part in parts:
+            part.draw(pen, top)
+            top -= part.height
+
+    total = min(sum(part.height for part in parts), HEIGHT)
+    title = printable(entry.report.slide) or "(no name)"
+    return Block(total, draw, space=_SPACE, anchor=entry.anchor, outline=Outline(title, 1))
+
+
+def _parts(entry: Entry, pictures: SlidePictures, legend: Legend, large: bool) -> list[_Part]:
+    report = entry.report
+    head = [_name(entry), _notes(entry), _facts(report)]
+    tail = [_strip(pictures)] if pictures.samples else []
+    if pictures.preview is None:
+        shares = [_shares(report)] if report.candidates else []
+        return [*head, *shares, *tail]
+    taken = sum(part.height for part in [*head, *tail])
+    beside = _HALF - taken - _LEGEND
+    if not large and beside >= max(_LEAST_PICTURE, bars_height(report)):
+        return [*head, _preview(report, pictures.preview, legend, _FRAME_WIDTH, beside, bars=True), *tail]
+    shares = [_shares(report)]
+    room = HEIGHT - SECTION - _SPACE - taken - _LEGEND - shares[0].height
+    height = max(min(room, WIDTH * 0.85), 60.0)
+    return [*head, _preview(report, pictures.preview, legend, WIDTH, height, bars=False), *shares, *tail]
+
+
+def _name(entry: Entry) -> _Part:
+    report, size = entry.report, 10.0
+    lines = wrap(report.slide, size, WIDTH - 120, bold=True)
+
+    def draw(pen: Pen, top: float) -> None:
+        pen.rule(LEFT, top, LEFT + WIDTH, top, color=INK, weight=0.8)
+        y = top - 16
+        right = LEFT + WIDTH
+        if entry.row in pen.targets:
+            right -= pen.text(right, y, "‹ table", size=SMALL, color=ACCENT, align="right") + 12
+            pen.link(entry.row, LEFT + WIDTH - 36, y - 4, 36, 14)
+        length = pen.text(right, y, report.status, size=BODY, align="right")
+        pen.status_mark(right - length - 10, y - 0.4, report.status, 6.5)
+        for number, line in enumerate(lines):
+            pen.text(LEFT, y - number * 13, line, size=size, bold=True)
+
+    return _Part(16 + 13 * (len(lines) - 1) + 7, draw)
+
+
+def _notes(entry: Entry) -> _Part:
+    notes = notes_of(entry)
+    # However much there is to say, a page must hold it; the CSV has every sentence whole.
+    most = 4 if len(notes) <= 4 else 2 if len(notes) <= 8 else 1
+    rows = [(flagged, wrap(text, SMALL + 0.2, WIDTH - 12, lines=most)) for flagged, text in notes]
+    leading = 9.8
+    height = sum(len(lines) for _, lines in rows) * leading + (3 if rows else 0)
+
+    def draw(pen: Pen, top: float) -> None:
+        y = top - 8
+        for flagged, lines in rows:
+            if flagged:
+                pen.flag_mark(LEFT, y - 0.2, 6.5)
+            else:
+                pen.rule(LEFT + 1.5, y + 2.4, LEFT + 5, y + 2.4, color=QUIET, weight=0.8)
+            color = INK if flagged else MUTED
+            pen.lines(LEFT + 11, y, lines, leading=leading, size=SMALL + 0.2, color=color)
+            y -= leading * len(lines)
+
+    return _Part(height, draw)
+
+
+_FACT_COLUMNS = (0.31, 0.24, 0.26, 0.19)
+_FACT_SIZE = SMALL + 0.1
+
+
+def _facts(report: SlideReport) -> _Part:
+    widths = [WIDTH * share for share in _FACT_COLUMNS]
+    cells = [
+        (place % len(widths), label, wrap(value, _FACT_SIZE, widths[place % len(widths)] - 8, lines=2))
+        for place, (label, value) in enumerate(facts_of(report))
+    ]
+    rows = [cells[start : start + len(widths)] for start in range(0, len(cells), len(widths))]
+    heights = [12.0 + 8.8 * max(len(lines) for _, _, lines in row) for row in rows]
+
+    def draw(pen: Pen, top: float) -> None:
+        for row, height in zip(rows, heights, strict=True):
+            for column, label, lines in row:
+                x = LEFT + sum(widths[:column])
+                pen.text(x, top - 3 - NOTE, label, size=NOTE, color=MUTED)
+                pen.lines(x, top - 12 - NOTE, lines, leading=8.8, size=_FACT_SIZE)
+            top -= height
+
+    return _Part(sum(heights) + (8 if rows else 0), draw)
+
+
+def _preview(report: SlideReport, path: Path, legend: Legend, width: float, height: float, *, bars: bool) -> _Part:
+    def draw(pen: Pen, top: float) -> None:
+        pen.rect(LEFT, top - height, width, height, fill=FRAME)
+        try:
+            picture = read_jpeg(path)
+        except ReportError as error:
+            pen.text(LEFT + 10, top - 18, error.message, size=SMALL, color=MUTED)
+        else:
+            _draw_picture(pen, picture, report.preview_um, (LEFT, top - height, width, height))
+        _draw_legend(pen, legend, top - height - 10.5)
+        if bars:
+            draw_bars(pen, report, LEFT + width + 16, top, WIDTH - width - 16)
+
+    return _Part(height + _LEGEND, draw)
+
+
+_SCALE_BAR = 60.0
+"""Most points that a scale bar is long."""
+
+
+def _draw_picture(
+    pen: Pen, picture: JpegPicture, preview_um: float | None, frame: tuple[float, float, float, float]
+) -> None:
+    left, foot, width, height = frame
+    scale = min((width - 2) / picture.width, (height - 2) / picture.height)
+    wide, tall = picture.width * scale, picture.height * scale
+    free, needed = width - wide, _SCALE_BAR + 14
+    # Beside the picture the bar hides no tissue; the picture moves to the left where that makes room for it.
+    beside = free > needed
+    x = left + 1 if beside and free / 2 < needed else left + free / 2
+    y = foot + (height - tall) / 2
+    pen.picture(picture, x, y, wide, tall)
+    pen.rect(x, y, wide, tall, line=RULE, weight=0.4)
+    if preview_um:
+        corner = (left + width - 4, foot + 7) if beside else (x + wide - 4, y + 7)
+        _draw_scale_bar(pen, preview_um / scale, *corner)
+
+
+def _draw_scale_bar(pen: Pen, um_per_point: float, right: float, foot: float) -> None:
+    length = nice_length(um_per_point * _SCALE_BAR)
+    points = length / um_per_point
+    label = f"{significant(length / 1000)} mm" if length >= 1000 else f"{significant(length)} µm"
+    wide = max(points, 26.0) + 10
+    pen.rect(right - wide, foot - 3, wide, 19, fill=WHITE, alpha=0.85)
+    middle = right - wide / 2
+    start, end = middle - points / 2, middle + points / 2
+    pen.rect(start, foot + 1, points, 2, fill=INK)
+    for x in (start, end):
+        pen.rule(x, foot, x, foot + 4, color=INK, weight=0.8)
+    pen.text(middle, foot + 7, label, size=SMALL - 0.2, align="center")
+
+
+def _draw_legend(pen: Pen, legend: Legend, y: float) -> None:
+    x = LEFT
+    for label, color, kind in legend:
+        if kind == "fill":
+            swatch(pen, color, x, y)
+        else:
+            pen.rect(x + 0.5, y - 0.1, 5.5, 5.5, line=color, weight=1.2)
+        x += 10 + pen.text(x + 9.5, y, label, size=NOTE, color=MUTED) + 9
+
+
+def _shares(report: SlideReport) -> _Part:
+    counts = dict(reasons_of(report))
+    labels = label_rows(report)
+    rows = -(-len(labels) // 3)
+
+    def draw(pen: Pen, top: float) -> None:
+        pen.text(LEFT, top - 11, candidates_text(report), size=SMALL, bold=True)
+        draw_shares(pen, counts, LEFT, top - 17, WIDTH)
+        y = top - 17 - shares_height(counts) - 8
+        if labels:
+            pen.text(LEFT, y, "kept tiles by ROI label", size=SMALL, bold=True)
+            draw_labels(pen, labels, y - 11, rows)
+
+    return _Part(17 + shares_height(counts) + (11 + rows * LABEL_ROW + 8 if labels else 0), draw)
+
+
+_STRIP_HEIGHT = 63.0
+
+
+def _strip(pictures: SlidePictures) -> _Part:
+    path = pictures.samples
+
+    def draw(pen: Pen, top: float) -> None:
+        pen.text(LEFT, top - 10, "sample tiles, picked by seed", size=NOTE, color=MUTED)
+        try:
+            picture = read_jpeg(path) if path else None
+        except ReportError as error:
+            pen.text(LEFT, top - 24, error.message, size=SMALL, color=MUTED)
+            return
+        if picture is not None:
+            scale = min(WIDTH / picture.width, _STRIP_HEIGHT / picture.height)
+            tall = picture.height * scale
+            pen.picture(picture, LEFT, top - 14 - tall, picture.width * scale, tall)
+
+    return _Part(14 + _STRIP_HEIGHT + 2, draw)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from slidekit.report.parameters import parameter_groups
+from slidekit.slide.spec import ExtractionSpec
+
+
+def words(**options):
+    spec = ExtractionSpec.create(**{"tile_px": 256, "tile_um": 128, **options})
+    return {parameter.label: parameter.value for group in parameter_groups(spec) for parameter in group.parameters}
+
+
+@pytest.mark.parametrize("normalizer", [None, "macenko"])
+def test_every_field_of_the_spec_is_told(normalizer):
+    spec = ExtractionSpec.create(tile_px=256, tile_um=128, normalizer=normalizer)
+
+    told = {field for group in parameter_groups(spec) for line in group.parameters for field in line.fields}
+
+    assert told == set(ExtractionSpec.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "value"),
+    [
+        ({}, "Edge", "256 px = 128 µm"),
+        ({"tile_um": "20x"}, "Edge", "256 px at 20x"),
+        ({"tile_um": "20x"}, "Resolution", "0.5 µm/px"),
+        ({"stride_div": 2}, "Stride", "tile edge / 2 (tiles overlap)"),
+        ({"roi_filter_method": 0.7}, "A tile is inside", "more than 70 % of its area"),
+        ({"qc": ["otsu", "blur"]}, "Methods", "otsu, blur"),
+        ({}, "Methods", "none"),
+        ({"grayspace_fraction": 1}, "Dropped as gray", "off"),
+        ({}, "Dropped as gray", "> 60 % of pixels with saturation < 0.05"),
+        ({"img_format": "png"}, "Tile images", "PNG (lossless)"),
+        ({"jpeg_subsampling": "444", "jpeg_quality": 80}, "Tile images", "JPEG, quality 80, 4:4:4"),
+        ({"normalizer": "macenko"}, "Normalised to", "v3"),
+        ({"normalizer": "macenko", "normalizer_source": "/home/Doe/t.png"}, "Normalised to", "t.png"),
+        ({"dry_run": True}, "Written", "nothing: dry run"),
+        ({"mpp": 0.5}, "µm/px", "0.5 for all slides"),
+        ({"max_tiles": 1000}, "Tiles per slide", "at most 1,000"),
+    ],
+)
+def test_parameters_read_as_words(options, label, value):
+    assert words(**options)[label] == value
+
+
+class Method:
+    def parameters(self):
+        return {"sigma": 3.0, "mpp": None, "words": ["a"]}
+
+    def __call__(self, wsi):
+        raise NotImplementedError
+
+
+def _mask(wsi):
+    raise NotImplementedError
+
+
+def test_qc_objects_are_told_with_their_parameters_and_functions_by_name():
+    assert words(qc=[Method(), _mask])["Methods"] == 'Method (sigma 3, words ["a"]), _mask'
