@@ -1,0 +1,1 @@
+"""The slides of a dataset: where they lie, what belongs to them, and which of them are wanted."""

@@ -1,0 +1,167 @@
+"""Which slides of a dataset are wanted: conditions on columns, and a reviewer's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from slidekit.annotations import Annotations
+from slidekit.errors import DatasetError
+from slidekit.io.csv_table import read_csv_table
+from slidekit.wording import cell_text, some_of
+
+__all__ = ["Filters", "read_review"]
+
+_KEEP = frozenset({"keep", "include", "accept", "yes", "ok"})
+_DROP = frozenset({"exclude", "drop", "reject", "no"})
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Conditions that a slide must meet, all of them.
+
+    Attributes
+    ----------
+    allowed
+        Column to the texts that may stand in it.
+    excluded
+        Slides that a reviewer excluded.
+    """
+
+    allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+
+    def narrow(self, conditions: Mapping[str, Any], annotations: Annotations) -> Filters:
+        """Add conditions; a second one on the same column leaves what both allow.
+
+        Parameters
+        ----------
+        conditions
+            Column to a value or several values.
+        annotations
+            The table, against which columns and values are checked.
+
+        Raises
+        ------
+        DatasetError
+            If a column or value does not occur; the message lists those that do.
+        """
+        allowed = dict(self.allowed)
+        for column, wanted in conditions.items():
+            values = _check_values(column, wanted, annotations)
+            allowed[column] = allowed[column] & values if column in allowed else values
+        return replace(self, allowed=allowed)
+
+    def demand(self, columns: Iterable[str], annotations: Annotations) -> Filters:
+        """Add the condition that columns are not blank.
+
+        Raises
+        ------
+        DatasetError
+            If a column does not exist.
+        """
+        allowed = dict(self.allowed)
+        for column in columns:
+            filled = frozenset(_values_of(column, annotations)) - {""}
+            allowed[column] = allowed[column] & filled if column in allowed else filled
+        return replace(self, allowed=allowed)
+
+    def exclude(self, slides: Iterable[str]) -> Filters:
+        """Leave out more slides, whatever the table says."""
+        return replace(self, excluded=self.excluded | frozenset(slides))
+
+    def without(self, columns: Iterable[str]) -> Filters:
+        """Remove the conditions on columns.
+
+        Raises
+        ------
+        DatasetError
+            If there is no condition on a column.
+        """
+        allowed = dict(self.allowed)
+        for column in columns:
+            if column not in allowed:
+                present = f"There are filters on: {', '.join(allowed)}." if allowed else "There are no filters."
+                raise DatasetError(f"There is no filter on {column!r}.", mend=present)
+            del allowed[column]
+        return replace(self, allowed=allowed)
+
+    def select(self, annotations: Annotations) -> frozenset[str]:
+        """Slides of the table that meet every condition."""
+        selected = set(annotations.slides) - self.excluded
+        for column, values in self.allowed.items():
+            selected &= {slide for slide, text in annotations.column(column).items() if text in values}
+        return frozenset(selected)
+
+
+def read_review(path: str | Path) -> dict[str, bool]:
+    """Read the decisions that a person wrote into ``review.csv``.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns ``slide`` and ``decision``; others (``flag``, ``comment``) are not looked at.
+
+    Returns
+    -------
+    dict
+        Slide to whether it is kept. Slides without a decision are kept.
+
+    Raises
+    ------
+    DatasetError
+        With file and line, if a column is missing, a decision is another word, or a slide has two.
+    """
+    table = read_csv_table(path, error=DatasetError)
+    for name in ("slide", "decision"):
+        if name not in table.header:
+            raise DatasetError(
+                f"has no column {name!r}.", mend="Use the review.csv of a report.", path=table.path, line=1
+            )
+    slide, decision = table.header.index("slide"), table.header.index("decision")
+    kept: dict[str, bool] = {}
+    for row in table.rows:
+        name, word = row.cells[slide], row.cells[decision].lower()
+        if word not in _KEEP | _DROP | {""}:
+            raise DatasetError(
+                f"{row.cells[decision]!r} is not a decision.",
+                mend=f"Write one of {', '.join(sorted(_KEEP))} or {', '.join(sorted(_DROP))}, or nothing.",
+                path=table.path,
+                line=row.line,
+            )
+        keep = word not in _DROP
+        if kept.setdefault(name, keep) != keep:
+            raise DatasetError(
+                f"slide {name!r} is decided twice, differently.",
+                mend="Keep one row.",
+                path=table.path,
+                line=row.line,
+            )
+    return kept
+
+
+def _check_values(column: str, wanted: Any, annotations: Annotations) -> frozenset[str]:
+    there = _values_of(column, annotations)
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes)
+    values = frozenset(cell_text(value) for value in (wanted if several else [wanted]))
+    if not values:
+        raise DatasetError(f"The filter on {column!r} allows no value.", mend="Give at least one.")
+    if unknown := sorted(values - there):
+        raise DatasetError(
+            f"No slide has {some_of([repr(text) for text in unknown])} in the column {column!r}.",
+            mend=f"There are: {some_of([repr(text) for text in sorted(there)], 20)}.",
+            path=annotations.path,
+        )
+    return values
+
+
+def _values_of(column: str, annotations: Annotations) -> set[str]:
+    if column not in annotations.columns:
+        raise DatasetError(
+            f"There is no column {column!r} to filter on.",
+            mend=f"There are: {', '.join(annotations.columns)}.",
+            path=annotations.path,
+        )
+    return set(annotations.column(column).values())

@@ -1,0 +1,101 @@
+"""From a selection of slides to the jobs of an extraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slidekit.collection.sources import SlideIndex, Source
+from slidekit.errors import DatasetError
+from slidekit.slide.spec import ExtractionSpec
+
+if TYPE_CHECKING:
+    from slidekit.extraction.runner import SlideJob
+
+__all__ = ["Batch", "plan_batches"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slides that are extracted together and share a report.
+
+    Attributes
+    ----------
+    report_dir
+        Folder of the report.
+    jobs
+        One job a slide, by name.
+    """
+
+    report_dir: Path
+    jobs: tuple[SlideJob, ...]
+
+
+def plan_batches(
+    slides: Sequence[str],
+    index: SlideIndex,
+    spec: ExtractionSpec,
+    *,
+    mpp: Mapping[str, float],
+    report_dir: Path | None,
+    dry_run_dir: Path,
+) -> list[Batch]:
+    """Make one job a slide, and one batch for every folder that tiles go to.
+
+    Parameters
+    ----------
+    slides
+        Names.
+    index
+        Where they lie.
+    spec
+        The extraction.
+    mpp
+        Slide to µm/px, for those that have it in the annotations.
+    report_dir
+        Where the report goes, of all slides together; None for beside the tiles, a report for each source.
+    dry_run_dir
+        Where the report of a dry run goes if `report_dir` is None.
+
+    Raises
+    ------
+    DatasetError
+        If a source does not say where its tiles shall go.
+    """
+    from slidekit.extraction.runner import SlideJob
+
+    if not spec.dry_run and not (spec.save_tfrecords or spec.save_tiles):
+        raise DatasetError(
+            "Neither TFRecords nor tiles are to be written.",
+            mend="Use dry_run=True for a report without tiles.",
+        )
+    grouped: dict[Path, list[SlideJob]] = {}
+    for name in sorted(slides):
+        source = index.source_of(name)
+        records = _folder(source, spec, "tfrecords", wanted=spec.save_tfrecords)
+        tiles = _folder(source, spec, "tiles", wanted=spec.save_tiles)
+        place = report_dir or (dry_run_dir if spec.dry_run else records or tiles)
+        job = SlideJob(
+            name=name,
+            path=index.paths[name],
+            mpp=mpp.get(name),
+            rois=index.rois.get(name),
+            tfrecords=records,
+            tiles=tiles,
+        )
+        grouped.setdefault(place or dry_run_dir, []).append(job)
+    return [Batch(place, tuple(jobs)) for place, jobs in grouped.items()]
+
+
+def _folder(source: Source, spec: ExtractionSpec, kind: str, *, wanted: bool) -> Path | None:
+    if not wanted or spec.dry_run:
+        return None
+    folder: Path | None = getattr(source, kind)
+    if folder is None:
+        raise DatasetError(
+            f"Source {source.name!r} has no folder for {kind}.",
+            mend=f"Give {kind}=, or dry_run=True for a report without tiles.",
+        )
+    return folder / spec.label

@@ -1,0 +1,108 @@
+"""How slides, rows of annotations, TFRecords and regions of interest belong together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slidekit.annotations import Annotations, manifest_of_slides
+from slidekit.collection.sources import SlideIndex, Source
+from slidekit.wording import some_of
+
+__all__ = ["Collection", "Unmatched"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What has no counterpart.
+
+    Attributes
+    ----------
+    slides_without_rows
+        Slides that were found and stand in no row of the annotations; they are not part of the dataset.
+    rows_without_slides
+        Rows of the annotations for which there is neither a slide nor a TFRecord.
+    rois_without_slides
+        Files of regions of interest that are named after no slide.
+    """
+
+    slides_without_rows: tuple[str, ...]
+    rows_without_slides: tuple[str, ...]
+    rois_without_slides: tuple[Path, ...]
+
+
+class Collection:
+    """Everything that the sources hold, matched once and shared by all selections of a dataset.
+
+    Parameters
+    ----------
+    sources
+        Where things lie.
+    annotations
+        The table; None makes a manifest in which each slide is its own patient.
+    label
+        Folder name of the size of tile, such as ``256px_128um``; None if it is not settled.
+    """
+
+    def __init__(self, sources: Sequence[Source], annotations: Annotations | None, label: str | None) -> None:
+        self.index = SlideIndex(sources)
+        self.label = label
+        self._given = annotations
+
+    @property
+    def records(self) -> Mapping[str, Path]:
+        """Slide to TFRecord file of this size of tile; looked up each time, for they are made meanwhile."""
+        if self.label is None:
+            return {}
+        return {name: path for source in self.index.sources for name, path in source.records(self.label).items()}
+
+    @cached_property
+    def table(self) -> Annotations:
+        """The annotations that were given, or the manifest."""
+        if self._given is not None:
+            return self._given
+        return manifest_of_slides([*self.index.paths, *self.records])
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Slides that have a row, and a file or TFRecords; the log names what does not match."""
+        self._warn()
+        return frozenset(self.table.slides) & (self.index.paths.keys() | self.records.keys())
+
+    @cached_property
+    def unmatched(self) -> Unmatched:
+        """What has no counterpart."""
+        rows, present = set(self.table.slides), self.index.paths.keys() | self.records.keys()
+        return Unmatched(
+            slides_without_rows=tuple(sorted(self.index.paths.keys() - rows)),
+            rows_without_slides=tuple(sorted(rows - present)),
+            rois_without_slides=self.index.rois_without_slides,
+        )
+
+    def _warn(self) -> None:
+        lost, table = self.unmatched, self.table.path or "the annotations"
+        if lost.slides_without_rows:
+            logger.warning(
+                "%d slides have no row in %s and are left out: %s. Add rows for them.",
+                len(lost.slides_without_rows),
+                table,
+                some_of(lost.slides_without_rows, 20),
+            )
+        if lost.rows_without_slides:
+            logger.warning(
+                "%d rows of %s have no slide: %s. Check names and folders.",
+                len(lost.rows_without_slides),
+                table,
+                some_of(lost.rows_without_slides, 20),
+            )
+        if lost.rois_without_slides:
+            logger.warning(
+                "%d ROI files belong to no slide: %s. They must bear the slide's name.",
+                len(lost.rois_without_slides),
+                some_of([str(path) for path in lost.rois_without_slides], 20),
+            )

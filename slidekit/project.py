@@ -1,0 +1,322 @@
+"""`Project`: a folder that remembers sources and annotations, in Slideflow's layout."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slidekit.annotations import Annotations, SlideAssociation
+from slidekit.collection.annotation_files import associate_in_file, settle_annotations, write_manifest
+from slidekit.collection.config import (
+    Settings,
+    check_source_name,
+    make_entry,
+    read_settings,
+    read_sources,
+    same_places,
+    sources_of,
+    write_settings,
+    write_sources,
+)
+from slidekit.collection.paths import resolve_path, store_path
+from slidekit.collection.sources import PathLike, SlideIndex
+from slidekit.dataset import Dataset
+from slidekit.errors import ProjectError
+from slidekit.slide.report_model import SlideReport
+from slidekit.units import Magnification
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Project", "create_project", "load_project"]
+
+logger = logging.getLogger(__name__)
+
+SETTINGS = "settings.json"
+
+
+class Project:
+    """A project folder, slidekit's or Slideflow's.
+
+    Parameters
+    ----------
+    root
+        Folder with ``settings.json``. Nothing is written until `save` or a method that says so.
+
+    Raises
+    ------
+    ProjectError
+        If there is no project, or a file of it is damaged.
+    """
+
+    def __init__(self, root: PathLike) -> None:
+        self.root = Path(root).expanduser().absolute()
+        path = self.root / SETTINGS
+        if not path.is_file():
+            raise ProjectError("is not a project.", mend="Make one with create_project.", path=self.root)
+        self._settings = read_settings(path)
+        # Read now, so that a damaged project says so when it is opened.
+        read_sources(self.dataset_config)
+
+    @property
+    def name(self) -> str:
+        """Name of the project."""
+        return self._settings.name
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources in use."""
+        return list(self._settings.sources)
+
+    @property
+    def dataset_config(self) -> Path:
+        """File that describes the sources."""
+        return resolve_path(self._settings.dataset_config, self.root)
+
+    @property
+    def annotations(self) -> Path:
+        """File of annotations; set it to use another, relative to the working directory."""
+        return resolve_path(self._settings.annotations or "./annotations.csv", self.root)
+
+    @annotations.setter
+    def annotations(self, path: PathLike) -> None:
+        self._settings.annotations = store_path(path, self.root)
+
+    def save(self) -> None:
+        """Write ``settings.json``; keys that slidekit does not know are kept."""
+        self._settings.slidekit_version = _version()
+        write_settings(self.root / SETTINGS, self._settings)
+
+    def add_source(
+        self,
+        name: str,
+        *,
+        slides: PathLike,
+        rois: PathLike | None = None,
+        tfrecords: PathLike | None = None,
+        tiles: PathLike | None = None,
+        roi: PathLike | None = None,
+    ) -> None:
+        """Add a folder of slides, and save the project.
+
+        Parameters
+        ----------
+        name
+            Name of the source; the same name with the same folders changes nothing.
+        slides
+            Folder of slides, relative to the working directory like all paths that are given here.
+        rois
+            Folder of ROI files; default ``<root>/roi/<name>``. `roi` is Slideflow's name for it.
+        tfrecords, tiles
+            Folders for what is extracted; default ``<root>/tfrecords/<name>`` and ``<root>/tiles/<name>``.
+
+        Raises
+        ------
+        ProjectError
+            If a folder is missing, or the name is taken by a source with other folders.
+        """
+        entry = make_entry(
+            self.root,
+            slides=slides,
+            rois=rois if rois is not None else roi,
+            tfrecords=tfrecords if tfrecords is not None else self.root / "tfrecords" / check_source_name(name),
+            tiles=tiles if tiles is not None else self.root / "tiles" / name,
+            default_rois=self.root / "roi" / name,
+        )
+        entries = read_sources(self.dataset_config)
+        if name in entries and not same_places(entries[name], entry, self.root):
+            raise ProjectError(
+                f"There is a source {name!r} with other folders already.",
+                mend="Choose another name.",
+                path=self.dataset_config,
+            )
+        if name not in entries:
+            write_sources(self.dataset_config, {**entries, name: entry})
+        if name not in self._settings.sources:
+            self._settings.sources.append(name)
+            self.save()
+
+    def dataset(
+        self,
+        tile_px: int | None = None,
+        tile_um: float | str | Magnification | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        sources: str | Sequence[str] | None = None,
+    ) -> Dataset:
+        """Make the project's dataset at one size of tile.
+
+        Where the project has no annotations yet, ``annotations.csv`` is made from the slides, each its own
+        patient, and the log says so; a file that exists is never replaced.
+
+        Parameters
+        ----------
+        tile_px, tile_um
+            Edge of a tile in output pixels, and in microns or as a magnification.
+        filters
+            Column of the annotations to a value or a list of values.
+        sources
+            Names of the sources; default all of the project's.
+
+        Raises
+        ------
+        DatasetError
+            If a source, column or value is unknown.
+        AnnotationsError
+            If the annotations cannot be used.
+        ProjectError
+            If the file of annotations that was given is missing.
+        """
+        names = [sources] if isinstance(sources, str) else sources or self.sources
+        found = sources_of(self.dataset_config, names, root=self.root)
+        return Dataset.of_sources(
+            found,
+            reports=self.root / "reports",
+            tile_px=tile_px,
+            tile_um=tile_um,
+            annotations=self._read_annotations(),
+            filters=filters,
+        )
+
+    def extract_tiles(
+        self,
+        tile_px: int,
+        tile_um: float | str | Magnification | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        sources: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> dict[Path, SlideReport]:
+        """Extract tiles from the project's slides; see `Dataset.extract_tiles`.
+
+        Parameters
+        ----------
+        tile_px, tile_um, filters, sources
+            As for `dataset`; ``tile_mpp=`` may stand instead of `tile_um`.
+        **options
+            As for `Dataset.extract_tiles`.
+        """
+        if tile_um is None and options.get("tile_mpp") is not None:
+            tile_um = float(options.pop("tile_mpp")) * tile_px
+        return self.dataset(tile_px, tile_um, filters=filters, sources=sources).extract_tiles(**options)
+
+    def associate_slide_names(self) -> SlideAssociation:
+        """Fill the column ``slide`` of the annotations from the patients' names, and save.
+
+        Annotations inside the project are rewritten and the original is kept as ``<file>.backup``; a file that
+        lies elsewhere is left alone, and the new one in the project is used from now on.
+
+        Returns
+        -------
+        SlideAssociation
+            What was matched and what not; the log says the same.
+        """
+        index = SlideIndex(sources_of(self.dataset_config, self.sources, root=self.root))
+        path, association = associate_in_file(self.annotations, list(index.paths), self.root)
+        logger.info("%s", association)
+        self.annotations = path
+        self.save()
+        return association
+
+    def _read_annotations(self) -> Annotations | None:
+        path = self.annotations
+        if path.is_file():
+            return Annotations.read(path)
+        if path != self.root / "annotations.csv":
+            raise ProjectError(
+                "the file of annotations is missing.",
+                mend="Restore it, or set project.annotations.",
+                path=path,
+            )
+        index = SlideIndex(sources_of(self.dataset_config, self.sources, root=self.root))
+        return write_manifest(path, list(index.paths)) if index.paths else None
+
+    def __repr__(self) -> str:
+        return f"<Project {self.name!r} in {self.root}: sources {', '.join(self.sources) or 'none'}>"
+
+
+def create_project(
+    root: PathLike,
+    *,
+    slides: PathLike,
+    rois: PathLike | None = None,
+    annotations: PathLike | pd.DataFrame | None = None,
+    tfrecords: PathLike | None = None,
+    tiles: PathLike | None = None,
+    name: str | None = None,
+) -> Project:
+    """Make a project; nothing is written outside of its folder, and no file in it is replaced.
+
+    Paths are relative to the working directory, however they begin.
+
+    Parameters
+    ----------
+    root
+        Folder of the project; it is made if it does not exist.
+    slides
+        Folder of slides.
+    rois
+        Folder of ROI files; default ``rois`` in `slides`, which need not exist.
+    annotations
+        CSV file, which stays where it is, or a data frame, which is written into the project. By default
+        ``annotations.csv`` in the project; if that does not exist it is made from the slides that are found,
+        each its own patient, and the log says so.
+    tfrecords, tiles
+        Folders for what is extracted; default ``<root>/tfrecords`` and ``<root>/tiles``.
+    name
+        Name of the project and its first source; default that of the folder.
+
+    Raises
+    ------
+    ProjectError
+        If there is a project already, or a folder is missing.
+    AnnotationsError
+        If the annotations cannot be used.
+    DatasetError
+        If two slides have the same name.
+    """
+    root = Path(root).expanduser().absolute()
+    for taken in (root / SETTINGS, root / "datasets.json"):
+        if taken.exists():
+            raise ProjectError("exists already.", mend="Open the project with load_project.", path=taken)
+    if root.exists() and not root.is_dir():
+        raise ProjectError("is not a folder.", mend="Choose another place for the project.", path=root)
+    name = check_source_name(root.name if name is None else name)
+    entry = make_entry(
+        root,
+        slides=slides,
+        rois=rois,
+        tfrecords=tfrecords if tfrecords is not None else root / "tfrecords",
+        tiles=tiles if tiles is not None else root / "tiles",
+        default_rois=Path(slides) / "rois",
+    )
+    index = SlideIndex(sources_of({name: entry.model_dump()}, None, root=root))
+    stored = settle_annotations(root, annotations, list(index.paths))
+    settings = Settings(name=name, annotations=store_path(stored, root), sources=[name])
+    root.mkdir(parents=True, exist_ok=True)
+    write_sources(root / "datasets.json", {name: entry})
+    settings.slidekit_version = _version()
+    # Last, for a folder is a project once it has settings.
+    write_settings(root / SETTINGS, settings)
+    return Project(root)
+
+
+def load_project(root: PathLike) -> Project:
+    """Open a project, slidekit's or Slideflow's.
+
+    Raises
+    ------
+    ProjectError
+        If there is no project, or a file of it is damaged.
+    """
+    return Project(root)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("slidekit")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
