@@ -1,0 +1,82 @@
+"""The commands, and what happens to errors on their way to the user."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import TracebackType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from slidekit import __version__
+from slidekit.cli.commands import create, extract, info, preview, report
+from slidekit.cli.demo import demo
+from slidekit.errors import SlideError, SlidekitError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="slidekit",
+    help="Turn whole-slide images into machine-learning datasets.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (create, extract, report, info, preview, demo):
+    app.command()(command)
+
+_WRONG_USE = 2
+_INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def slidekit(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and log in detail.")] = False,
+) -> None:
+    """Turn whole-slide images into machine-learning datasets."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False, markup=False)],
+    )
+    logging.getLogger("slidekit").setLevel(logging.DEBUG if debug else logging.INFO)
+    for loud in ("PIL", "tifffile", "pyvips", "matplotlib"):
+        logging.getLogger(loud).setLevel(logging.ERROR)
+    if version:
+        Console().print(f"slidekit {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; errors become a sentence and an exit code."""
+    debug = "--debug" in sys.argv
+    if not debug:
+        sys.excepthook = _say_unexpected
+    try:
+        app()
+    except SlidekitError as error:
+        if debug:
+            raise
+        _say(str(error))
+        # A slide that cannot be used is the slide's fault; everything else is a matter of how slidekit was called.
+        sys.exit(1 if isinstance(error, SlideError) else _WRONG_USE)
+    except KeyboardInterrupt:
+        _say("Interrupted. What is finished is safe; the same command goes on where this one stopped.")
+        sys.exit(_INTERRUPTED)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(f"[bold red]error:[/] {_escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def _say_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _say(f"{kind.__name__}: {error}\nThis is a mistake in slidekit; --debug before the command shows where.")

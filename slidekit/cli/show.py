@@ -1,0 +1,153 @@
+"""What a run looks like in a terminal: progress while it goes on, and a table in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from slidekit.extraction.progress import ProgressEvent
+from slidekit.slide.fate import Fate, reason_text
+from slidekit.slide.report_model import SlideReport
+
+__all__ = ["RunProgress", "results_table", "show_results"]
+
+_STATE_STYLE = {"done": "green", "empty": "yellow", "skipped": "cyan", "failed": "bold red"}
+_MOST_ROWS = 30
+
+
+class RunProgress:
+    """Progress of an extraction: slides done, tiles per second, and the slides in work.
+
+    Where the output is not a terminal, a line a slide instead.
+
+    Parameters
+    ----------
+    console
+        Where to draw.
+    total
+        Number of slides.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._kept: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self._all = self._progress.add_task("slides", total=total, note="")
+
+    def __call__(self, event: ProgressEvent) -> None:
+        """Take in an event."""
+        if event.kind == "started":
+            self._tasks[event.slide] = self._progress.add_task(_short(event.slide), total=None, note="")
+        elif event.kind == "tiles":
+            self._kept[event.slide] = event.kept
+            self._progress.update(
+                self._tasks[event.slide], total=event.candidates, completed=event.decided, note=f"{event.kept} kept"
+            )
+        else:
+            self._end(event)
+        rate = sum(self._kept.values()) / max(time.monotonic() - self._started, 1e-3)
+        self._progress.update(self._all, note=f"{rate:.0f} tiles/s")
+
+    def _end(self, event: ProgressEvent) -> None:
+        if (task := self._tasks.pop(event.slide, None)) is not None:
+            self._progress.remove_task(task)
+        self._progress.advance(self._all)
+        report = event.report
+        if report is not None and not self._console.is_terminal:
+            self._console.print(f"{report.status:8} {report.slide}: {report.kept} tiles", highlight=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+def _short(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-most // 2 :]}"
+
+
+def results_table(reports: Sequence[SlideReport]) -> Table:
+    """Put the outcome of each slide into a table; failed ones first."""
+    table = Table(expand=True, box=None, header_style="bold", pad_edge=False)
+    table.add_column("slide", overflow="fold", ratio=3)
+    table.add_column("state")
+    table.add_column("kept", justify="right")
+    table.add_column("of", justify="right")
+    table.add_column("dropped, or why", ratio=5, overflow="fold")
+    order = {"failed": 0, "empty": 1, "done": 2, "skipped": 3}
+    ordered = sorted(reports, key=lambda report: (order[report.status], report.slide))
+    for report in ordered[:_MOST_ROWS]:
+        table.add_row(
+            Text(report.slide),
+            Text(report.status, _STATE_STYLE[report.status]),
+            f"{report.kept}",
+            f"{report.candidates}",
+            Text(_why(report)),
+        )
+    if len(ordered) > _MOST_ROWS:
+        table.add_row(f"… and {len(ordered) - _MOST_ROWS} more", "", "", "", "all are in extraction_report.csv")
+    return table
+
+
+def _why(report: SlideReport) -> str:
+    if report.status in ("failed", "skipped"):
+        return report.reason
+    dropped = [f"{n} {reason_text(why)}" for why, n in report.counts.items() if why != Fate.KEPT]
+    return ", ".join(dropped) or report.reason
+
+
+def show_results(
+    console: Console, reports: Iterable[SlideReport], *, seconds: float, places: Sequence[tuple[str, Path]]
+) -> None:
+    """Print the closing table and panel of a run.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    reports
+        One a slide.
+    seconds
+        Wall time of the run.
+    places
+        What was made, and where it is.
+    """
+    listed = list(reports)
+    console.print(results_table(listed))
+    states = [report.status for report in listed]
+    counted = [f"{states.count(state)} {state}" for state in _STATE_STYLE if state in states]
+    made = sum(report.kept for report in listed if report.status != "skipped")
+    rate = f" ({made / seconds:.0f} tiles/s)" if made else ""
+    lines = [f"{len(listed)} slides: {', '.join(counted)}", f"{made} tiles in {seconds:.1f} s{rate}"]
+    text = Text("\n".join(lines))
+    for what, path in places:
+        text.append(f"\n{what}: ", "bold")
+        text.append(str(path))
+    failed = "failed" in states
+    console.print(
+        Panel(text, title="some slides failed" if failed else "finished", border_style="red" if failed else "green")
+    )

@@ -1,0 +1,1 @@
+"""Synthetic H&E-like slides: what ``slidekit demo`` draws and extracts."""
