@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from slidekit.errors import ReportError
 from slidekit.report.bars import LABEL_ROW, bars_height, candidates_text, draw_bars, draw_labels, label_rows, reasons_of
-from slidekit.report.charts import draw_shares, shares_height, swatch
+from slidekit.report.charts import draw_shares, shares_height
 from slidekit.report.entries import Entry, SlidePictures
 from slidekit.report.facts import facts_of, notes_of
-from slidekit.report.jpeg import JpegPicture, read_jpeg
+from slidekit.report.jpeg import read_jpeg
 from slidekit.report.layout import Block, Outline
-from slidekit.report.numerals import nice_length, significant
 from slidekit.report.pen import Pen
+from slidekit.report.picture import Legend, draw_legend, draw_picture
 from slidekit.report.pieces import SECTION
 from slidekit.report.scripts import printable
 from slidekit.report.style import (
@@ -27,18 +27,13 @@ from slidekit.report.style import (
     MUTED,
     NOTE,
     QUIET,
-    RULE,
     SMALL,
-    WHITE,
     WIDTH,
 )
 from slidekit.report.typeface import wrap
 from slidekit.slide.report_model import SlideReport
 
-__all__ = ["Legend", "slide_block"]
-
-Legend = Sequence[tuple[str, tuple[int, int, int], str]]
-"""What the colours of a preview mean: label, RGB, and ``outline`` or ``fill``."""
+__all__ = ["slide_block"]
 
 _SPACE = 18.0
 _HALF = (HEIGHT - SECTION - 2 * _SPACE) / 2
@@ -173,58 +168,12 @@ def _preview(report: SlideReport, path: Path, legend: Legend, width: float, heig
         except ReportError as error:
             pen.text(LEFT + 10, top - 18, error.message, size=SMALL, color=MUTED)
         else:
-            _draw_picture(pen, picture, report.preview_um, (LEFT, top - height, width, height))
-        _draw_legend(pen, legend, top - height - 10.5)
+            draw_picture(pen, picture, report.preview_um, (LEFT, top - height, width, height))
+        draw_legend(pen, legend, top - height - 10.5)
         if bars:
             draw_bars(pen, report, LEFT + width + 16, top, WIDTH - width - 16)
 
     return _Part(height + _LEGEND, draw)
-
-
-_SCALE_BAR = 60.0
-"""Most points that a scale bar is long."""
-
-
-def _draw_picture(
-    pen: Pen, picture: JpegPicture, preview_um: float | None, frame: tuple[float, float, float, float]
-) -> None:
-    left, foot, width, height = frame
-    scale = min((width - 2) / picture.width, (height - 2) / picture.height)
-    wide, tall = picture.width * scale, picture.height * scale
-    free, needed = width - wide, _SCALE_BAR + 14
-    # Beside the picture the bar hides no tissue; the picture moves to the left where that makes room for it.
-    beside = free > needed
-    x = left + 1 if beside and free / 2 < needed else left + free / 2
-    y = foot + (height - tall) / 2
-    pen.picture(picture, x, y, wide, tall)
-    pen.rect(x, y, wide, tall, line=RULE, weight=0.4)
-    if preview_um:
-        corner = (left + width - 4, foot + 7) if beside else (x + wide - 4, y + 7)
-        _draw_scale_bar(pen, preview_um / scale, *corner)
-
-
-def _draw_scale_bar(pen: Pen, um_per_point: float, right: float, foot: float) -> None:
-    length = nice_length(um_per_point * _SCALE_BAR)
-    points = length / um_per_point
-    label = f"{significant(length / 1000)} mm" if length >= 1000 else f"{significant(length)} µm"
-    wide = max(points, 26.0) + 10
-    pen.rect(right - wide, foot - 3, wide, 19, fill=WHITE, alpha=0.85)
-    middle = right - wide / 2
-    start, end = middle - points / 2, middle + points / 2
-    pen.rect(start, foot + 1, points, 2, fill=INK)
-    for x in (start, end):
-        pen.rule(x, foot, x, foot + 4, color=INK, weight=0.8)
-    pen.text(middle, foot + 7, label, size=SMALL - 0.2, align="center")
-
-
-def _draw_legend(pen: Pen, legend: Legend, y: float) -> None:
-    x = LEFT
-    for label, color, kind in legend:
-        if kind == "fill":
-            swatch(pen, color, x, y)
-        else:
-            pen.rect(x + 0.5, y - 0.1, 5.5, 5.5, line=color, weight=1.2)
-        x += 10 + pen.text(x + 9.5, y, label, size=NOTE, color=MUTED) + 9
 
 
 def _shares(report: SlideReport) -> _Part:

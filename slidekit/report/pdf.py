@@ -14,13 +14,11 @@ from slidekit.errors import ReportError
 from slidekit.io.atomic import atomic_write
 from slidekit.report.attention import attention_blocks
 from slidekit.report.cover import cover_blocks
-from slidekit.report.entries import PER_VOLUME, PICKED, Entry, SlidePictures, divide, make_entries
-from slidekit.report.flags import severity
-from slidekit.report.layout import Block, Page, paginate
-from slidekit.report.panel import Legend, slide_block
+from slidekit.report.entries import PER_VOLUME, PICKED, SlidePictures, divide, make_entries
+from slidekit.report.layout import Page, paginate
 from slidekit.report.pen import Pen
-from slidekit.report.pieces import section
 from slidekit.report.scripts import printable
+from slidekit.report.slides import slide_blocks
 from slidekit.report.style import BOTTOM, INK, LEFT, MUTED, NOTE, PAGE_HEIGHT, PAGE_WIDTH, RULE, SMALL, WIDTH
 from slidekit.report.table import table_blocks
 from slidekit.report.typeface import base_font
@@ -108,57 +106,24 @@ def write_report(
         raise ReportError("per_volume must be at least 1 and picked at least 0.")
     entries = make_entries(reports)
     shares = divide(entries, seed=spec.seed if spec else 0, limit=per_volume, picked=picked)
-    shares = shares if volumes else shares[:1]
-    legend = _legend()
-    version = next((f"{name} {number}" for name, number in versions.items()), "")
     made = created.strftime("%Y-%m-%d %H:%M")
+    front = [
+        *cover_blocks(entries, spec, title=title, made=made, versions=versions),
+        *attention_blocks(entries),
+        *table_blocks(entries, len(shares) if volumes else 1),
+    ]
+    version = next((f"{name} {number}" for name, number in versions.items()), "")
     documents = []
-    for number, share in enumerate(shares, 1):
-        front = (
-            [*cover_blocks(entries, spec, title=title, made=made, versions=versions), *attention_blocks(entries),
-             *table_blocks(entries, len(shares))]
-            if number == 1
-            else []
-        )  # fmt: skip
-        blocks = [*front, *_slide_blocks(share, pictures, legend, number, len(shares))]
+    for number, share in enumerate(shares if volumes else shares[:1], 1):
+        blocks = slide_blocks(share, pictures, volume=number, volumes=len(shares))
+        pages = tuple(paginate([*front, *blocks] if number == 1 else blocks))
         file = path if number == 1 else path.with_name(f"{path.stem}-volume-{number}{path.suffix}")
         name = title if number == 1 else f"{title}, volume {number}"
-        documents.append(_Document(file, name, created, version, tuple(paginate(blocks))))
+        documents.append(_Document(file, name, created, version, pages))
     # The main PDF refers to its volumes, so it appears when they are there.
     for document in reversed(documents):
         _write(document, _printed_pages(documents, document))
     return [document.path for document in documents]
-
-
-def _legend() -> Legend:
-    from slidekit.slide.preview import LEGEND
-
-    return [(entry.label, entry.rgb, entry.kind) for entry in LEGEND]
-
-
-def _slide_blocks(
-    share: Sequence[Entry], pictures: Callable[[SlideReport], SlidePictures], legend: Legend, volume: int, volumes: int
-) -> list[Block]:
-    """Slides to look at in large, the gravest first; then the others, two on a page."""
-    shown = {entry.number: pictures(entry.report) for entry in share}
-    # Slides without picture take little room and go together.
-    flagged = sorted(
-        (entry for entry in share if entry.flags),
-        key=lambda entry: (shown[entry.number].preview is None, severity(entry.report)),
-    )
-    plain = [entry for entry in share if not entry.flags]
-    suffix = "" if volumes == 1 else f", volume {volume} of {volumes}"
-    picked = " (a sample picked by seed)" if volume == 1 and volumes > 1 else ""
-    blocks: list[Block] = []
-    for title, anchor, group in (
-        (f"Slides to look at, in detail{suffix}", "flagged", flagged),
-        (f"Slides without a warning{picked}{suffix}", "plain", plain),
-    ):
-        if group:
-            blocks.append(section(title, anchor=anchor))
-            large = group is flagged or len(group) == 1
-            blocks += (slide_block(entry, shown[entry.number], legend, large=large) for entry in group)
-    return blocks
 
 
 def _printed_pages(documents: Sequence[_Document], here: _Document) -> dict[str, str]:

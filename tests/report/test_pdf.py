@@ -133,6 +133,8 @@ class TestText:
             "sample tiles",
             "1,234 candidates of 256 px = 128 µm",
             "53.4 %",
+            # 64 px of 3.3 µm over 509 points: 60 points are 24.9 µm.
+            "20 µm",
         ):
             assert said in text
 
