@@ -24,8 +24,12 @@ _SUPPORT = 3
 """Lanczos3 reaches 3 output pixels to either side when it reduces."""
 
 _MOST_EXTRA = 24
-_GOOD, _ACCEPTABLE = 0.01, 0.045
-"""Residuals in output pixels: below the first a shorter plan wins, above the second Pillow takes over."""
+_GOOD, _ACCEPTABLE = 0.01, 0.02
+"""Residuals in output pixels: below the first a shorter plan wins, above the second Pillow takes over.
+
+At 0.02 the worst of 700 real tiles stays above 51 dB of Pillow's; at 0.045, still within the tolerance of a tile's
+place, near whole reductions of sharp slides it falls to 44 dB.
+"""
 
 _WHOLE = 1e-3
 """Positions that differ by less than this many output pixels are the same position."""
