@@ -66,6 +66,7 @@ def write_slide_report(job: SlideJob, report: SlideReport) -> None:
 
 def failed_report(job: SlideJob, reason: str) -> SlideReport:
     """Make the report of a slide that failed."""
+    reason = reason[:1].upper() + reason[1:]
     return SlideReport(slide=job.name, path=str(job.path), status="failed", reason=reason)
 
 

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slidekit.errors import DatasetError, NormalizerError, SpecError
+from slidekit.extraction.runner import ProgressEvent, SlideJob, run_extraction
+from slidekit.io.tfrecord import TileRecord, index_path, iter_records, read_index
+
+
+def run(jobs, spec, **options):
+    return run_extraction(jobs, spec, report_dir=jobs[0].tfrecords or jobs[0].tiles, **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file but what holds a time."""
+    names = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in names
+        if path.suffix != ".pdf" and path.name != "timings.csv" and not path.name.startswith("warn_report")
+    }
+
+
+def test_counts_agree_everywhere(jobs, make_spec) -> None:
+    # Act
+    reports = run(jobs, make_spec(report=True))
+
+    # Assert
+    folder = jobs[0].tfrecords
+    manifest = json.loads((folder / "manifest.json").read_text())
+    rows = {row["slide"]: row for row in csv.DictReader((folder / "extraction_report.csv").read_text().splitlines())}
+    assert {report.status for report in reports.values()} == {"done", "empty"}
+    for report in reports.values():
+        assert sum(report.counts.values()) == report.candidates
+        assert int(rows[report.slide]["kept"]) == report.kept
+        stored = json.loads((folder / f"{report.slide}.json").read_text())
+        assert stored["counts"] == report.counts
+        path = folder / f"{report.slide}.tfrecords"
+        if report.kept == 0:
+            assert not path.exists()
+            assert path.name not in manifest
+            continue
+        found = [TileRecord.decode(payload) for _, payload in iter_records(path)]
+        index = read_index(index_path(path))
+        assert len(found) == len(index) == report.kept == manifest[path.name]["total"]
+        assert [(record.loc_x, record.loc_y) for record in found] == [tuple(row) for row in index.locations]
+        assert {record.slide for record in found} == {report.slide}
+    assert len(list(folder.glob("tile_extraction_report-*.pdf"))) == 1
+
+
+def test_the_pdf_states_the_same_counts(jobs, make_spec) -> None:
+    pypdf = pytest.importorskip("pypdf")
+
+    reports = run(jobs, make_spec(report=True))
+
+    (pdf,) = jobs[0].tfrecords.glob("*.pdf")
+    pages = [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(pdf).pages]
+    total = sum(report.kept for report in reports.values())
+    assert f"{total}tiles kept" in pages[0]
+    for report in reports.values():
+        assert f"{report.slide} {report.status} {report.kept} {report.candidates} " in pages[1], pages[1]
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_reads_and_decodes_every_record(jobs, make_spec) -> None:
+    tf = pytest.importorskip("tensorflow")
+    reports = run(jobs, make_spec(normalizer="macenko"))
+
+    features = {
+        "image_raw": tf.io.FixedLenFeature([], tf.string),
+        "slide": tf.io.FixedLenFeature([], tf.string),
+        "loc_x": tf.io.FixedLenFeature([], tf.int64),
+        "loc_y": tf.io.FixedLenFeature([], tf.int64),
+        "label": tf.io.FixedLenFeature([], tf.string, default_value=""),
+    }
+    for report in reports.values():
+        if not report.kept:
+            continue
+        dataset = tf.data.TFRecordDataset(str(jobs[0].tfrecords / f"{report.slide}.tfrecords"))
+        seen = 0
+        labels: dict[str, int] = {}
+        for raw in dataset:
+            example = tf.io.parse_single_example(raw, features)
+            assert tf.io.decode_jpeg(example["image_raw"]).shape == (64, 64, 3)
+            assert example["slide"].numpy().decode() == report.slide
+            label = example["label"].numpy().decode()
+            labels[label] = labels.get(label, 0) + 1
+            seen += 1
+        assert seen == report.kept
+        labels.pop("", None)
+        assert labels == report.labels
+
+
+def test_bytes_are_the_same_whatever_the_workers_and_threads(jobs, make_spec, tmp_path) -> None:
+    # Arrange
+    folders = {}
+    for workers, threads in [(1, 1), (2, 1), (1, 3)]:
+        folder = tmp_path / f"{workers}-{threads}" / "64px_64um"
+        moved = [replace(job, tfrecords=folder) for job in jobs]
+
+        # Act
+        run(moved, make_spec(normalizer="reinhard", workers=workers, threads=threads))
+        folders[workers, threads] = contents(folder)
+
+    # Assert
+    first, *others = folders.values()
+    assert len(first) > 15
+    for other in others:
+        assert other == first
+
+
+def test_dry_run_counts_as_the_real_one_and_writes_no_tiles(jobs, make_spec, tmp_path) -> None:
+    # Arrange
+    real = run(jobs, make_spec())
+    dry_jobs = [replace(job, tfrecords=None) for job in jobs]
+
+    # Act
+    dry = run_extraction(dry_jobs, make_spec(dry_run=True, report=True), report_dir=tmp_path / "reports")
+
+    # Assert
+    assert {report.slide: report.counts for report in dry.values()} == {
+        report.slide: report.counts for report in real.values()
+    }
+    assert not list((tmp_path / "reports").rglob("*.tfrecords"))
+    assert not list((tmp_path / "reports").rglob("*.json"))
+    assert len(list((tmp_path / "reports").glob("*.pdf"))) == 1
+
+
+def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
+    # Arrange
+    run(jobs, make_spec())
+    before = contents(jobs[0].tfrecords)
+    stamps = {path: path.stat().st_mtime_ns for path in jobs[0].tfrecords.glob("*.tfrecords")}
+
+    # Act
+    reports = run(jobs, make_spec())
+
+    # Assert
+    assert {report.status for report in reports.values()} == {"skipped"}
+    assert contents(jobs[0].tfrecords) == before
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+@pytest.mark.parametrize("damage", ["truncate", "delete index", "delete records"])
+def test_a_slide_whose_files_are_damaged_is_extracted_again(jobs, make_spec, damage: str) -> None:
+    # Arrange
+    first = run(jobs, make_spec())
+    victim = next(report for report in first.values() if report.kept)
+    path = jobs[0].tfrecords / f"{victim.slide}.tfrecords"
+    whole = path.read_bytes()
+    if damage == "truncate":
+        path.write_bytes(whole[:-1])
+    elif damage == "delete index":
+        index_path(path).unlink()
+    else:
+        path.unlink()
+
+    # Act
+    again = run(jobs, make_spec())
+
+    # Assert
+    states = {report.slide: report.status for report in again.values()}
+    assert states.pop(victim.slide) == "done"
+    assert set(states.values()) == {"skipped"}
+    assert path.read_bytes() == whole
+
+
+def test_a_changed_region_file_has_its_slide_extracted_again(jobs, make_spec, tmp_path) -> None:
+    # Arrange
+    with_rois = next(job for job in jobs if job.rois)
+    rois = tmp_path / "rois.csv"
+    rois.write_bytes(with_rois.rois.read_bytes())
+    jobs = [replace(job, rois=rois) if job is with_rois else job for job in jobs]
+    run(jobs, make_spec())
+
+    # Act
+    rois.write_text(rois.read_text().replace("stroma", "fibrous"))
+    again = run(jobs, make_spec())
+
+    # Assert
+    assert again[with_rois.path].status == "done"
+    assert "fibrous" in again[with_rois.path].labels
+    assert sum(report.status == "skipped" for report in again.values()) == len(jobs) - 1
+
+
+def test_other_parameters_into_the_same_folder_are_refused_and_named(jobs, make_spec) -> None:
+    run(jobs, make_spec())
+    before = contents(jobs[0].tfrecords)
+
+    with pytest.raises(SpecError, match=r"jpeg_quality: 95 before, 80 now.*overwrite=True"):
+        run(jobs, make_spec(jpeg_quality=80))
+
+    assert contents(jobs[0].tfrecords) == before
+
+
+def test_overwrite_replaces_all_of_the_folder_or_nothing(jobs, make_spec) -> None:
+    # Arrange
+    run(jobs, make_spec())
+    before = contents(jobs[0].tfrecords)
+
+    # Act / Assert: some slides only would mix two kinds of tiles
+    with pytest.raises(SpecError, match="also holds tiles of other slides"):
+        run(jobs[:1], make_spec(jpeg_quality=80, overwrite=True))
+    assert contents(jobs[0].tfrecords) == before
+
+    reports = run(jobs, make_spec(jpeg_quality=80, overwrite=True))
+    assert "skipped" not in {report.status for report in reports.values()}
+    after = contents(jobs[0].tfrecords)
+    assert all(after[name] != before[name] for name in after if name.endswith(".tfrecords"))
+
+
+def test_a_failed_slide_is_named_and_tried_again(jobs, make_spec, tmp_path) -> None:
+    # Arrange
+    broken = tmp_path / "broken.svs"
+    broken.write_text("this is no slide")
+    jobs = [*jobs, SlideJob("broken", broken, tfrecords=jobs[0].tfrecords)]
+
+    # Act
+    first = run(jobs, make_spec())
+
+    # Assert
+    assert first[broken].status == "failed"
+    assert "not a slide" in first[broken].reason
+    assert str(tmp_path) not in first[broken].reason
+    assert sum(report.status == "done" for report in first.values()) == 4
+
+    # Act: mended, it is extracted and the others are left alone
+    broken.write_bytes(jobs[0].path.read_bytes())
+    second = run(jobs, make_spec())
+
+    # Assert
+    assert second[broken].status == "done"
+    assert {report.status for path, report in second.items() if path != broken} == {"skipped"}
+
+
+def test_a_slide_that_kills_its_process_costs_that_slide_alone(jobs, make_spec) -> None:
+    # Arrange
+    from tests_standins import Crash
+
+    # Act
+    reports = run(jobs, make_spec(qc=[Crash("demo-3-rescan")], workers=2))
+
+    # Assert
+    dead = {report.slide: report for report in reports.values() if report.status == "failed"}
+    assert list(dead) == ["demo-3-rescan"]
+    assert "SIGSEGV" in dead["demo-3-rescan"].reason
+    assert len(reports) == len(jobs)
+    assert not list(jobs[0].tfrecords.glob("*.part"))
+    assert json.loads((jobs[0].tfrecords / "demo-3-rescan.json").read_text())["status"] == "failed"
+
+
+def test_a_function_of_a_notebook_serves_as_qc(jobs, make_spec) -> None:
+    def left_half(wsi) -> np.ndarray:
+        width, height = wsi.dimensions
+        mask = np.zeros((height // 10, width // 10), bool)
+        mask[:, : width // 20] = True
+        return mask
+
+    events: list[ProgressEvent] = []
+    reports = run(jobs, make_spec(qc=[left_half]), on_event=events.append)
+
+    for report in reports.values():
+        # Where there are regions of interest, what lies outside of them is counted first.
+        assert report.rois or 0.4 < report.counts["left_half"] / report.candidates <= 0.6, report
+    assert {event.kind for event in events} == {"started", "tiles", "ended"}
+
+
+def test_progress_tells_of_every_slide_and_tile(jobs, make_spec) -> None:
+    events: list[ProgressEvent] = []
+
+    reports = run(jobs, make_spec(), on_event=events.append)
+
+    for report in reports.values():
+        kinds = [event.kind for event in events if event.slide == report.slide]
+        assert kinds[0] == "started"
+        assert kinds[-1] == "ended"
+        last = [event for event in events if event.slide == report.slide and event.kind == "tiles"]
+        if last:
+            assert last[-1].decided == last[-1].candidates
+            assert last[-1].kept == report.kept
+
+
+def test_mistakes_are_said_before_any_work(jobs, make_spec) -> None:
+    with pytest.raises(DatasetError, match="Two slides are called"):
+        run([jobs[0], replace(jobs[1], name=jobs[0].name)], make_spec())
+    with pytest.raises(NormalizerError, match="no-such-method"):
+        run(jobs, make_spec(normalizer="no-such-method"))
+    assert not jobs[0].tfrecords.exists()
+
+
+def test_loose_tiles_equal_the_records(jobs, make_spec, tmp_path) -> None:
+    jobs = [replace(job, tiles=tmp_path / "tiles") for job in jobs]
+
+    reports = run(jobs, make_spec(save_tiles=True))
+
+    for report in reports.values():
+        folder = tmp_path / "tiles" / report.slide
+        if not report.kept:
+            assert not folder.exists()
+            continue
+        records = [
+            TileRecord.decode(payload) for _, payload in iter_records(jobs[0].tfrecords / f"{report.slide}.tfrecords")
+        ]
+        loose = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert loose == {f"{report.slide}-{r.loc_x}-{r.loc_y}.jpg": r.image_raw for r in records}
+
+
+def test_loose_tiles_alone_are_resumed_and_overwritten(jobs, make_spec, tmp_path) -> None:
+    folder = tmp_path / "tiles" / "64px_64um"
+    jobs = [replace(job, tiles=folder, tfrecords=None) for job in jobs]
+    options = {"save_tiles": True, "save_tfrecords": False}
+
+    run(jobs, make_spec(**options))
+    again = run(jobs, make_spec(**options))
+    assert {report.status for report in again.values()} == {"skipped"}
+    other = run(jobs, make_spec(**options, img_format="png", overwrite=True))
+
+    assert {report.status for report in other.values()} == {"done", "empty"}
+    assert {path.suffix for path in folder.glob("*/*-*-*.*") if path.parent.name != "previews"} == {".png"}
+
+
+def test_skipped_for_want_of_regions_is_said(jobs, make_spec) -> None:
+    reports = run(jobs, make_spec(roi_method="inside"))
+
+    without = {report.slide: report for report in reports.values() if report.status == "skipped"}
+    assert len(without) == 4
+    assert all("regions of interest" in report.reason for report in without.values())
