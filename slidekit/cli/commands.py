@@ -51,7 +51,7 @@ def extract(
     **options: Any,
 ) -> None:
     """Cut the slides of a project into tiles, and write the report."""
-    from slidekit.cli.show import RunProgress, show_results
+    from slidekit.cli.show import RunProgress, report_places, show_results
     from slidekit.project import load_project
     from slidekit.slide.spec import ExtractionSpec
 
@@ -66,8 +66,9 @@ def extract(
         reports = dataset.extract_tiles(
             on_event=progress, **{name: value for name, value in options.items() if name not in sizes}
         )
-    places = [("report", path) for path in dataset.report_dirs(dry_run=spec.dry_run)]
-    show_results(console, reports.values(), seconds=time.monotonic() - started, places=places)
+    seconds = time.monotonic() - started
+    places = [place for folder in dataset.report_dirs(dry_run=spec.dry_run) for place in report_places(folder)]
+    show_results(console, reports.values(), seconds=seconds, places=places)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)
 

@@ -17,12 +17,11 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to make the demonstration in.")] = Path("demo-project"),
 ) -> None:
     """Draw synthetic slides, extract tiles from them, and write the report."""
-    from slidekit.cli.show import RunProgress, show_results
+    from slidekit.cli.show import RunProgress, report_places, show_results
     from slidekit.demo.slides import draw_demo_slides
     from slidekit.project import create_project, load_project
 
     console = Console()
-    started = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("drawing slides")
 
@@ -37,18 +36,14 @@ def demo(
             folder, slides=data.slides_dir, rois=data.rois_dir, annotations=data.annotations, name="demo"
         )
     dataset = project.dataset(tile_px=256, tile_um=128)
+    started = time.monotonic()
     with RunProgress(console, len(data.slides)) as watch:
         reports = dataset.extract_tiles(qc="both", normalizer="macenko", on_event=watch)
+    seconds = time.monotonic() - started
     for slide in data.slides:
         console.print(f"[bold]{slide.name}[/] ({slide.mpp:g} µm/px): {slide.shows}", highlight=False)
     (records,) = dataset.report_dirs()
-    pdfs = sorted(records.glob("tile_extraction_report-*.pdf"))
-    places = [
-        ("slides", data.slides_dir),
-        ("TFRecords", records),
-        *([("report", pdfs[-1])] if pdfs else []),
-        ("review", records / "review.csv"),
-    ]
-    show_results(console, reports.values(), seconds=time.monotonic() - started, places=places)
+    places = [("drawn slides", data.slides_dir), *report_places(records)]
+    show_results(console, reports.values(), seconds=seconds, places=places)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["FLAGS", "spec_options"]
+__all__ = ["flags_of", "spec_options"]
 
 _PANELS = {
     "Tile size": "tile_px tile_um tile_mpp stride_div randomize_origin use_edge_tiles",
@@ -27,8 +27,8 @@ _PANELS = {
     "Running": "workers threads skip_extracted overwrite dry_run report",
 }
 
-FLAGS = {"roi_filter_method": ["--roi-filter", "--roi-filter-method"]}
-"""Options that are not simply the field's name with dashes."""
+# Options that are not simply the field's name with dashes.
+_FLAGS = {"roi_filter_method": ["--roi-filter"]}
 
 
 def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -68,13 +68,28 @@ def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[.
 
 
 def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
-    flag = "--" + name.replace("_", "-")
     kind = _plain_type(field)
-    flags = FLAGS.get(name, [f"{flag}/--no-{flag[2:]}" if kind is bool else flag])
-    option = typer.Option(*flags, help=_help(field), rich_help_panel=panel, show_default=False)
+    option = typer.Option(
+        *flags_of(name, field),
+        help=_help(field, kind),
+        metavar=_METAVARS.get(kind, "NAME" if typing.get_origin(kind) is typing.Literal else None),
+        rich_help_panel=panel,
+        show_default=False,
+    )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
+
+
+_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", list[str]: "TEXT", tuple[float, float]: "X Y"}
+
+
+def flags_of(name: str, field: FieldInfo) -> list[str]:
+    """Name the options of a field; a switch has the one option that turns it from its default."""
+    flag = "--" + name.replace("_", "-")
+    if _plain_type(field) is bool:
+        return [f" /--no-{flag[2:]}" if field.default else flag]
+    return _FLAGS.get(name, [flag])
 
 
 def _plain_type(field: FieldInfo) -> Any:
@@ -89,10 +104,13 @@ def _plain_type(field: FieldInfo) -> Any:
     return kind
 
 
-def _help(field: FieldInfo) -> str:
+def _help(field: FieldInfo, kind: Any) -> str:
     text = field.description or ""
+    if kind is bool:
+        return f"Switch off: {text[0].lower()}{text[1:]}" if field.default else text
+    if typing.get_origin(kind) is typing.Literal:
+        text += f" One of {', '.join(typing.get_args(kind))}."
     default = field.default
     if field.is_required() or default is None or default == ():
         return text
-    shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
-    return f"{text} [default: {shown:g}]" if isinstance(shown, float) else f"{text} [default: {shown}]"
+    return f"{text} Default {default:g}." if isinstance(default, float) else f"{text} Default {default}."

@@ -18,7 +18,7 @@ from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.fate import Fate, reason_text
 from slidekit.slide.report_model import SlideReport
 
-__all__ = ["RunProgress", "results_table", "show_results"]
+__all__ = ["RunProgress", "report_places", "results_table", "show_results"]
 
 _STATE_STYLE = {"done": "green", "empty": "yellow", "skipped": "cyan", "failed": "bold red"}
 _MOST_ROWS = 30
@@ -142,12 +142,34 @@ def show_results(
     counted = [f"{states.count(state)} {state}" for state in _STATE_STYLE if state in states]
     made = sum(report.kept for report in listed if report.status != "skipped")
     rate = f" ({made / seconds:.0f} tiles/s)" if made else ""
-    lines = [f"{len(listed)} slides: {', '.join(counted)}", f"{made} tiles in {seconds:.1f} s{rate}"]
-    text = Text("\n".join(lines))
-    for what, path in places:
-        text.append(f"\n{what}: ", "bold")
-        text.append(str(path))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("slides", f"{len(listed)}: {', '.join(counted)}")
+    grid.add_row("tiles", f"{made} in {seconds:.1f} s{rate}")
+    for what, text in _shorten(places):
+        grid.add_row(what, Text(text, overflow="fold"))
     failed = "failed" in states
-    console.print(
-        Panel(text, title="some slides failed" if failed else "finished", border_style="red" if failed else "green")
-    )
+    title, style = ("some slides failed", "red") if failed else ("finished", "green")
+    console.print(Panel(grid, title=title, title_align="left", border_style=style))
+
+
+def _shorten(places: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
+    """Paths relative to where the user is; files in a folder that was named before, by their name."""
+    here = Path.cwd()
+    named: set[Path] = set()
+    short = []
+    for what, path in places:
+        path = path.absolute()
+        if path.parent in named:
+            short.append((f"  {what}", path.name))
+            continue
+        named.add(path)
+        short.append((what, str(path.relative_to(here)) if path.is_relative_to(here) else str(path)))
+    return short
+
+
+def report_places(folder: Path) -> list[tuple[str, Path]]:
+    """What a run leaves in a folder for people: the newest PDF, and the list to review."""
+    pdfs = sorted(folder.glob("tile_extraction_report-*.pdf"))
+    first = [pdf for pdf in pdfs if "-volume-" not in pdf.name][-1:]
+    review = [folder / "review.csv"] if (folder / "review.csv").is_file() else []
+    return [("results", folder), *(("report", pdf) for pdf in first), *(("review", path) for path in review)]
