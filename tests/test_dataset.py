@@ -20,7 +20,7 @@ from rich.console import Console
 from slidekit.annotations import Annotations
 from slidekit.collection.filters import Filters
 from slidekit.dataset import Dataset
-from slidekit.errors import AnnotationsError, DatasetError, RecordError, SlidekitError, SpecError
+from slidekit.errors import AnnotationsError, DatasetError, ReportError, RecordError, SlidekitError, SpecError
 from slidekit.io.slide_tiff import write_svs
 from slidekit.slide.report_model import SlideReport
 
@@ -276,9 +276,14 @@ class TestReview:
     )
     def test_mistakes(self, make, folder, text, line, word):
         (folder / "review.csv").write_text(text)
-        with pytest.raises(DatasetError, match=word) as error:
+        with pytest.raises((DatasetError, ReportError), match=word) as error:
             make().filter(review=folder / "review.csv")
         assert error.value.line == line
+
+    def test_a_spreadsheet_may_have_saved_it(self, make, folder):
+        text = "slide;decision;comment\r\na;drop;größer\r\n"
+        (folder / "review.csv").write_bytes(text.encode("utf-8-sig"))
+        assert "a" not in make().filter(review=folder / "review.csv").slides()
 
 
 class TestRecords:

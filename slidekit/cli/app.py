@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
+from collections.abc import Callable
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,11 +28,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (create, extract, report, info, preview, demo):
-    app.command()(command)
-
 _WRONG_USE = 2
 _INTERRUPTED = 130
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        try:
+            command(**values)
+        except KeyboardInterrupt:
+            _say("Interrupted. What is finished is safe; the same command goes on where this one stopped.")
+            raise typer.Exit(_INTERRUPTED) from None
+
+    return run
+
+
+for _command in (create, extract, report, info, preview, demo):
+    app.command()(_interruptible(_command))
 
 
 @app.callback(invoke_without_command=True)
@@ -65,9 +80,6 @@ def main() -> None:
         _say(str(error))
         # A slide that cannot be used is the slide's fault; everything else is a matter of how slidekit was called.
         sys.exit(1 if isinstance(error, SlideError) else _WRONG_USE)
-    except KeyboardInterrupt:
-        _say("Interrupted. What is finished is safe; the same command goes on where this one stopped.")
-        sys.exit(_INTERRUPTED)
 
 
 def _say(text: str) -> None:

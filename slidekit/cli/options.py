@@ -71,7 +71,7 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     kind = _plain_type(field)
     option = typer.Option(
         *flags_of(name, field),
-        help=_help(field, kind),
+        help=_help(name, field, kind),
         metavar=_METAVARS.get(kind, "NAME" if typing.get_origin(kind) is typing.Literal else None),
         rich_help_panel=panel,
         show_default=False,
@@ -104,10 +104,20 @@ def _plain_type(field: FieldInfo) -> Any:
     return kind
 
 
-def _help(field: FieldInfo, kind: Any) -> str:
+# What switches do that turn something off.
+_OFF = {
+    "enable_downsample": "Read level 0 only.",
+    "save_tfrecords": "Write no TFRecords.",
+    "shuffle": "Keep tiles in raster order.",
+    "skip_extracted": "Extract finished slides again.",
+    "report": "Write no PDF.",
+}
+
+
+def _help(name: str, field: FieldInfo, kind: Any) -> str:
     text = field.description or ""
     if kind is bool:
-        return f"Switch off: {text[0].lower()}{text[1:]}" if field.default else text
+        return _OFF[name] if field.default else text
     if typing.get_origin(kind) is typing.Literal:
         text += f" One of {', '.join(typing.get_args(kind))}."
     default = field.default

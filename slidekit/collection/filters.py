@@ -9,10 +9,9 @@ from typing import Any
 
 from slidekit.annotations import Annotations
 from slidekit.errors import DatasetError
-from slidekit.io.csv_table import read_csv_table
 from slidekit.wording import cell_text, some_of
 
-__all__ = ["Filters", "read_review"]
+__all__ = ["Filters", "read_decisions"]
 
 _KEEP = frozenset({"keep", "include", "accept", "yes", "ok"})
 _DROP = frozenset({"exclude", "drop", "reject", "no"})
@@ -96,13 +95,13 @@ class Filters:
         return frozenset(selected)
 
 
-def read_review(path: str | Path) -> dict[str, bool]:
+def read_decisions(path: str | Path) -> dict[str, bool]:
     """Read the decisions that a person wrote into ``review.csv``.
 
     Parameters
     ----------
     path
-        CSV with the columns ``slide`` and ``decision``; others (``flag``, ``comment``) are not looked at.
+        As `slidekit.report.read_review` takes it.
 
     Returns
     -------
@@ -111,33 +110,27 @@ def read_review(path: str | Path) -> dict[str, bool]:
 
     Raises
     ------
+    ReportError
+        If the file is not a review.
     DatasetError
-        With file and line, if a column is missing, a decision is another word, or a slide has two.
+        With file and line, if a decision is another word, or a slide has two.
     """
-    table = read_csv_table(path, error=DatasetError)
-    for name in ("slide", "decision"):
-        if name not in table.header:
-            raise DatasetError(
-                f"has no column {name!r}.", mend="Use the review.csv of a report.", path=table.path, line=1
-            )
-    slide, decision = table.header.index("slide"), table.header.index("decision")
+    from slidekit.report import read_review
+
     kept: dict[str, bool] = {}
-    for row in table.rows:
-        name, word = row.cells[slide], row.cells[decision].lower()
+    for row in read_review(path, needs=("slide", "decision")):
+        word = row.decision.strip().lower()
         if word not in _KEEP | _DROP | {""}:
             raise DatasetError(
-                f"{row.cells[decision]!r} is not a decision.",
+                f"{row.decision!r} is not a decision.",
                 mend=f"Write one of {', '.join(sorted(_KEEP))} or {', '.join(sorted(_DROP))}, or nothing.",
-                path=table.path,
+                path=path,
                 line=row.line,
             )
         keep = word not in _DROP
-        if kept.setdefault(name, keep) != keep:
+        if kept.setdefault(row.slide.strip(), keep) != keep:
             raise DatasetError(
-                f"slide {name!r} is decided twice, differently.",
-                mend="Keep one row.",
-                path=table.path,
-                line=row.line,
+                f"slide {row.slide!r} is decided twice, differently.", mend="Keep one row.", path=path, line=row.line
             )
     return kept
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from slidekit.annotations import Annotations
-from slidekit.collection.filters import Filters, read_review
+from slidekit.collection.filters import Filters, read_decisions
 from slidekit.collection.matching import Collection, Unmatched
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.tile_counts import count_tiles
@@ -217,7 +217,7 @@ class Selection:
         return other
 
     def _read_review(self, path: PathLike) -> set[str]:
-        decisions = read_review(path)
+        decisions = read_decisions(path)
         if unknown := sorted(decisions.keys() - set(self._collection.table.slides)):
             logger.warning("%s: %d slides are not in the dataset: %s.", path, len(unknown), some_of(unknown, 20))
         return {name for name, keep in decisions.items() if not keep}

@@ -59,7 +59,7 @@ def _report_group(folders: Sequence[Path], slides: Mapping[str, Path], dest: Pat
                 if report.slide in reports:
                     raise ReportError(
                         f"Slide {report.slide} has records in two of the folders.",
-                        mend="Make a report for each folder.",
+                        mend="Name one folder of tiles, or leave the destination out for a report in each.",
                         path=folder,
                     )
                 reports[report.slide] = report

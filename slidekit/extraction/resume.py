@@ -110,7 +110,8 @@ def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str])
     path = folder / SPEC_FILE
     if not path.is_file():
         return
-    changed = _differences(path, spec)
+    tiled = [report.slide for report in read_reports(folder) if report.kept]
+    changed = _differences(path, spec) if tiled else []
     if not changed:
         return
     if not spec.overwrite:
@@ -119,8 +120,7 @@ def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str])
             mend="Use overwrite=True (--overwrite) to replace them, or another folder for TFRecords.",
             path=folder,
         )
-    others = [report.slide for report in read_reports(folder) if report.slide not in slides and report.kept]
-    if others:
+    if others := [slide for slide in tiled if slide not in slides]:
         raise SpecError(
             f"The folder also holds tiles of other slides, made with other parameters: {', '.join(others[:5])}"
             f"{' …' if len(others) > 5 else ''}.",

@@ -106,15 +106,18 @@ def _run(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[
     if not can_cross(spec):
         # A QC function of a notebook exists in this process only.
         _log.info("a QC function cannot be sent to another process: slides are extracted one by one in this one")
-        return [(job, _tell_around(job, tell, lambda job=job: run_job(job, spec, tell))) for job in jobs]  # type: ignore[misc]
+        return _run_here(jobs, spec, tell)
     return _run_in_children(jobs, spec, workers, tell)
 
 
-def _tell_around(job: SlideJob, tell: OnEvent, work: Callable[[], SlideReport]) -> SlideReport:
-    tell(ProgressEvent("started", job.name))
-    report = work()
-    tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
-    return report
+def _run_here(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[tuple[SlideJob, SlideReport]]:
+    results = []
+    for job in jobs:
+        tell(ProgressEvent("started", job.name))
+        report = run_job(job, spec, tell)
+        tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
+        results.append((job, report))
+    return results
 
 
 def _run_in_children(
@@ -133,7 +136,15 @@ def _run_in_children(
                 job = todo.get_nowait()
             except queue.Empty:
                 return
-            report = _tell_around(job, tell, lambda job=job: _run_in_child(child, job, spec, tell))  # type: ignore[misc]
+            tell(ProgressEvent("started", job.name))
+            report = child.run(job, spec, tell)
+            if child.died:
+                remove_parts(job)
+                if stop.is_set():
+                    return  # ended by Ctrl-C: that is not the slide's failure
+                if not spec.dry_run:
+                    write_slide_report(job, report)
+            tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
             results.append((job, report))
 
     with ThreadPoolExecutor(workers, thread_name_prefix="slidekit-minder") as pool:
@@ -146,15 +157,6 @@ def _run_in_children(
             for child in children:
                 child.close()
     return results
-
-
-def _run_in_child(child: ChildProcess, job: SlideJob, spec: ExtractionSpec, tell: OnEvent) -> SlideReport:
-    report = child.run(job, spec, tell)
-    if child.died:
-        remove_parts(job)
-        if not spec.dry_run:
-            write_slide_report(job, report)
-    return report
 
 
 def _wait_for(futures: set[Future[None]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slidekit.errors import ReportError
@@ -32,6 +32,8 @@ class ReviewRow:
         What the reviewer wrote.
     extra
         Columns that the reviewer added, by their name.
+    line
+        Line of the file (from 1) that the row was read from; 0 for a new row.
     """
 
     slide: str
@@ -39,15 +41,18 @@ class ReviewRow:
     decision: str = ""
     comment: str = ""
     extra: tuple[tuple[str, str], ...] = ()
+    line: int = field(default=0, compare=False)
 
 
-def read_review(path: str | Path) -> list[ReviewRow]:
+def read_review(path: str | Path, *, needs: Sequence[str] = ("slide",)) -> list[ReviewRow]:
     """Read a review, as slidekit wrote it or as a spreadsheet saved it.
 
     Parameters
     ----------
     path
-        CSV with at least a column ``slide``; separated by comma, semicolon or tab; UTF-8, with or without BOM.
+        CSV, separated by comma, semicolon or tab; UTF-8, with or without BOM.
+    needs
+        Columns that must be there.
 
     Raises
     ------
@@ -70,20 +75,20 @@ def read_review(path: str | Path) -> list[ReviewRow]:
     separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        return _rows([(reader.line_num, row) for row in reader], path)
+        return _rows([(reader.line_num, row) for row in reader], path, needs)
     except csv.Error as error:
         raise ReportError(f"The review is not CSV: {error}.", path=path, line=reader.line_num) from error
 
 
-def _rows(lines: list[tuple[int, list[str]]], path: Path) -> list[ReviewRow]:
+def _rows(lines: list[tuple[int, list[str]]], path: Path, needs: Sequence[str]) -> list[ReviewRow]:
     lines = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
     head = [cell.strip().lower() for cell in lines[0][1]]
-    if "slide" not in head:
+    if missing := [name for name in needs if name not in head]:
         mend = f"Its first line must be {','.join(REVIEW_COLUMNS)}."
-        raise ReportError("The review has no column slide.", mend=mend, path=path, line=lines[0][0])
+        raise ReportError(f"The review has no column {missing[0]}.", mend=mend, path=path, line=lines[0][0])
     names = [cell.strip() for cell in lines[0][1]]
     rows = []
-    for _, cells in lines[1:]:
+    for number, cells in lines[1:]:
         # Cells beyond the head are kept under a name of their own rather than dropped.
         padded = cells + [""] * (len(head) - len(cells))
         own = {name: padded[head.index(name)] for name in REVIEW_COLUMNS if name in head}
@@ -92,7 +97,7 @@ def _rows(lines: list[tuple[int, list[str]]], path: Path) -> list[ReviewRow]:
             for place, cell in enumerate(padded)
             if place >= len(head) or head[place] not in REVIEW_COLUMNS or head.index(head[place]) != place
         ]
-        rows.append(ReviewRow(**own, extra=tuple(extra)))
+        rows.append(ReviewRow(**own, extra=tuple(extra), line=number))
     return rows
 
 
