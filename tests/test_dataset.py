@@ -20,7 +20,7 @@ from rich.console import Console
 from slidekit.annotations import Annotations
 from slidekit.collection.filters import Filters
 from slidekit.dataset import Dataset
-from slidekit.errors import AnnotationsError, DatasetError, ReportError, RecordError, SlidekitError, SpecError
+from slidekit.errors import AnnotationsError, DatasetError, RecordError, ReportError, SlidekitError, SpecError
 from slidekit.io.slide_tiff import write_svs
 from slidekit.slide.report_model import SlideReport
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,9 @@ _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 FRAMING = 16
 """Bytes that framing adds to a payload."""
+
+_NOT_AN_INDEX = (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError, MemoryError)
+"""What numpy and zipfile raise on damaged files: damage can look like encryption, or like a huge array."""
 
 _LARGEST = 1 << 31
 """A length beyond this is damage: protobuf messages end at 2 GiB."""
@@ -174,24 +179,22 @@ def read_record_at(path: str | Path, offset: int) -> TileRecord:
     return TileRecord.decode(payload, path=path)
 
 
+def _damage(what: str, path: Path) -> RecordError:
+    return RecordError(what, mend="Extract the slide again.", path=path)
+
+
 def _read_frame(file: BinaryIO, path: Path, offset: int) -> bytes | None:
     head = file.read(12)
     if not head:
         return None
     if len(head) < 12 or _masked_crc(head[:8]) != _CRC.unpack(head[8:])[0]:
-        raise RecordError(
-            f"the record at byte {offset} is damaged or cut off.", mend="Extract the slide again.", path=path
-        )
+        raise _damage(f"the record at byte {offset} is damaged or cut off.", path)
     (length,) = _LENGTH.unpack(head[:8])
     if length > _LARGEST:
-        raise RecordError(
-            f"the record at byte {offset} claims {length} bytes.", mend="Extract the slide again.", path=path
-        )
+        raise _damage(f"the record at byte {offset} claims {length} bytes.", path)
     payload, crc = file.read(length), file.read(4)
     if len(payload) < length or len(crc) < 4 or _masked_crc(payload) != _CRC.unpack(crc)[0]:
-        raise RecordError(
-            f"the record at byte {offset} is damaged or cut off.", mend="Extract the slide again.", path=path
-        )
+        raise _damage(f"the record at byte {offset} is damaged or cut off.", path)
     return payload
 
 
@@ -240,8 +243,13 @@ def read_index(path: Path) -> RecordIndex:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             extents = arrays["arr_0"]
             locations = arrays["locations"] if "locations" in arrays.files else None
-    except (ValueError, KeyError, EOFError, OSError, struct.error) as error:
-        raise RecordError(f"not an index of records ({error}).", mend="Extract the slide again.", path=path) from error
-    if extents.ndim != 2 or extents.shape[1:] != (2,) or (locations is not None and locations.shape != extents.shape):
-        raise RecordError("not an index of records (wrong shape).", mend="Extract the slide again.", path=path)
+    except (*_NOT_AN_INDEX, zipfile.BadZipFile, zlib.error, struct.error) as error:
+        raise _damage(f"not an index of records ({error}).", path) from error
+    if not _are_pairs(extents) or not (locations is None or (_are_pairs(locations) and len(locations) == len(extents))):
+        raise _damage("not an index of records (wrong shape).", path)
     return RecordIndex(extents.astype(np.int64), None if locations is None else locations.astype(np.int64))
+
+
+def _are_pairs(array: object) -> bool:
+    # What is no .npy comes out of an .npz as bytes.
+    return isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.ndim == 2 and array.shape[1] == 2

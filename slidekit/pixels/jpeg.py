@@ -61,7 +61,7 @@ def _has_colour_marker(stream: bytes) -> bool:
     return False
 
 
-def decode_jpeg(stream: bytes, shrink: int = 1) -> RGBImage:
+def decode_jpeg(stream: bytes, shrink: int = 1, *, most: tuple[int, int] | None = None) -> RGBImage:
     """Decode to RGB, reduced in the DCT domain if asked.
 
     Parameters
@@ -70,6 +70,8 @@ def decode_jpeg(stream: bytes, shrink: int = 1) -> RGBImage:
         A whole JPEG.
     shrink
         1, 2, 4 or 8.
+    most
+        Rows and columns that the stream may have at most: a damaged header may claim gigabytes.
 
     Returns
     -------
@@ -79,12 +81,14 @@ def decode_jpeg(stream: bytes, shrink: int = 1) -> RGBImage:
     Raises
     ------
     ValueError
-        If the stream is damaged; any warning of the decoder counts, because a damaged tile decodes to plausible
-        rubbish.
+        If the stream is damaged or too large; any warning of the decoder counts, because a damaged tile decodes
+        to plausible rubbish.
     """
     options: dict[str, Any] = {}
+    height, width, _, _ = simplejpeg.decode_jpeg_header(stream)
+    if most is not None and (height > most[0] or width > most[1]):
+        raise ValueError(f"it claims {width} × {height} pixels, more than a tile has")
     if shrink > 1:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(stream)
         # The decoder picks the smallest of its scales (n/8) that is not below these.
         options = {"min_height": -(-height // shrink), "min_width": -(-width // shrink)}
     image = simplejpeg.decode_jpeg(stream, colorspace="RGB", strict=True, **options)

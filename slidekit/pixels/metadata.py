@@ -121,9 +121,12 @@ def _mpp_from_resolution(page: object) -> FileMPP | None:
     tags = page.tags  # type: ignore[attr-defined]
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
-    unit = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
+    try:
+        unit = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
+        (x_pixels, x_units), (y_pixels, y_units) = tags["XResolution"].value, tags["YResolution"].value
+    except (TypeError, ValueError):  # tags of a wrong type: the file does not say it, and can still be read
+        return None
     microns = {2: 25_400.0, 3: 10_000.0}.get(unit)
-    (x_pixels, x_units), (y_pixels, y_units) = tags["XResolution"].value, tags["YResolution"].value
     if microns is None or not (x_pixels and x_units and y_pixels and y_units):
         return None
     return FileMPP(microns * x_units / x_pixels, microns * y_units / y_pixels, "TIFF resolution")
@@ -136,7 +139,7 @@ _OME_UNITS = {"µm": 1.0, "μm": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "pm": 1e
 def _read_ome(xml: str) -> tuple[FileMPP | None, float | None]:
     try:
         root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, ValueError):  # DefusedXmlException, of entities, is a ValueError
         return None, None
     pixels = next((node for node in root.iter() if node.tag.endswith("}Pixels")), None)
     objective = next((node for node in root.iter() if node.tag.endswith("}Objective")), None)

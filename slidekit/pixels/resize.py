@@ -24,6 +24,10 @@ _SUPPORT = 3
 """Lanczos3 reaches 3 output pixels to either side when it reduces."""
 
 _MOST_EXTRA = 24
+
+_MOST_SCALE = 300
+"""libvips refuses kernels of more than about 2000 points, 6 for each source pixel per output pixel."""
+
 _GOOD, _ACCEPTABLE = 0.01, 0.02
 """Residuals in output pixels: below the first a shorter plan wins, above the second Pillow takes over.
 
@@ -84,7 +88,7 @@ def plan_axis(origin: float, scale: float, size: int) -> AxisPlan:
     whole = round(origin)
     if drift + abs(origin - whole) < _WHOLE:
         return AxisPlan(whole, size, 0, size, 0, (0.0, float(size)), 1.0)
-    planned = _plan_vips(origin, scale, size) if scale > 1 + 1e-9 else None
+    planned = _plan_vips(origin, scale, size) if 1 + 1e-9 < scale <= _MOST_SCALE else None
     return planned or _plan_pillow(origin, scale, size)
 
 

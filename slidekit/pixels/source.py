@@ -19,6 +19,12 @@ _LEAST_LEFT = 1.5
 
 _WHOLE_REDUCTION = 0.05
 
+_AVERAGE_FROM, _LEFT_BY_AVERAGE = 16.0, 4.0
+"""Overviews: from what reduction on pixels are averaged first, and how much reduction is left to Lanczos then."""
+
+_ROUNDING = 1e-9
+"""0.3 / 0.1 is a little less than 3: limits hold to this relative precision."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -32,6 +38,8 @@ class Source:
         Level-0 pixels per source pixel.
     scale_x, scale_y
         Source pixels per output pixel; 1 where the source is the output.
+    average
+        Pixels of the level, decoded at 1 / `shrink`, that are averaged along each axis to a source pixel.
     """
 
     level: int
@@ -40,6 +48,26 @@ class Source:
     downsample_y: float
     scale_x: float
     scale_y: float
+    average: int = 1
+
+    def averaged(self) -> Source:
+        """As an overview is read where no level and no DCT reduction comes near: blocks of pixels are averaged first.
+
+        It bounds memory, and costs nothing that an overview would show.
+        """
+        least = min(self.scale_x, self.scale_y)
+        if least < _AVERAGE_FROM:
+            return self
+        by = int(least / _LEFT_BY_AVERAGE)
+        return Source(
+            self.level,
+            self.shrink,
+            self.downsample_x * by,
+            self.downsample_y * by,
+            self.scale_x / by,
+            self.scale_y / by,
+            by,
+        )
 
 
 def choose_source(
@@ -73,8 +101,8 @@ def choose_source(
         ]
         level = max(usable, key=lambda index: reader.levels[index].downsample_x, default=0)
     at = reader.levels[level]
-    reduction = min(pixel_x / at.downsample_x, pixel_y / at.downsample_y)
-    shrink = _choose_shrink(reader.shrinks(level), reduction, resample)
+    reductions = (pixel_x / at.downsample_x, pixel_y / at.downsample_y)
+    shrink = _choose_shrink(reader.shrinks(level), reductions, resample)
     return Source(
         level,
         shrink,
@@ -85,12 +113,14 @@ def choose_source(
     )
 
 
-def _choose_shrink(available: tuple[int, ...], reduction: float, resample: str) -> int:
+def _choose_shrink(available: tuple[int, ...], reductions: tuple[float, float], resample: str) -> int:
     def allowed(shrink: int) -> bool:
-        left = reduction / shrink
+        # Both axes: what is the whole reduction of one may be too much or too little for the other.
+        left = [reduction / shrink for reduction in reductions]
         if resample == "fast":
-            return left >= 1 - _WHOLE_REDUCTION
-        return left >= _LEAST_LEFT or (shrink == 2 and abs(left - 1) <= _WHOLE_REDUCTION)
+            return min(left) >= 1 - _WHOLE_REDUCTION - _ROUNDING
+        is_whole = all(abs(value - 1) <= _WHOLE_REDUCTION + _ROUNDING for value in left)
+        return min(left) >= _LEAST_LEFT - _ROUNDING or (shrink == 2 and is_whole)
 
     if resample == "exact":
         return 1
@@ -120,4 +150,4 @@ def level_as_stored(
     levels = reader.levels if enable_downsample else reader.levels[:1]
     off = [abs(at.downsample_x * mpp_x / target_mpp - 1) for at in levels]
     best = min(range(len(off)), key=off.__getitem__)
-    return best if off[best] <= MAGNIFICATION_TOLERANCE else None
+    return best if off[best] <= MAGNIFICATION_TOLERANCE + _ROUNDING else None

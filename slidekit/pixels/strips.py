@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader
@@ -45,7 +46,7 @@ def read_resampled(reader: SlideReader, source: Source, x: float, y: float, widt
     """
     across = plan_axis(x / source.downsample_x, source.scale_x, width)
     down = plan_axis(y / source.downsample_y, source.scale_y, height)
-    if across.is_crop and down.is_crop:
+    if across.is_crop and down.is_crop and source.average == 1:
         return reader.read(source.level, across.start, down.start, width, height, source.shrink)
     if (across.total == 0) != (down.total == 0):
         # Both axes go through one resampler: Pillow can do what libvips cannot, never the other way round.
@@ -60,17 +61,38 @@ def _for_pillow(plan: AxisPlan) -> AxisPlan:
 
 def _read_extended(reader: SlideReader, source: Source, across: AxisPlan, down: AxisPlan) -> RGBImage:
     """Read what two plans ask for; beyond the slide its edge is repeated, so that no white rings into tissue."""
-    width, height = reader.size(source.level, source.shrink)
+    width, height = (-(-side // source.average) for side in reader.size(source.level, source.shrink))
     left, right = _clip(across.start, across.length, width)
     top, bottom = _clip(down.start, down.length, height)
     if right <= left or bottom <= top:
         return np.full((down.length, across.length, 3), WHITE, np.uint8)
-    image = reader.read(source.level, left, top, right - left, bottom - top, source.shrink)
+    image = _read_source(reader, source, left, top, right - left, bottom - top)
     before = (top - down.start, left - across.start)
     after = (down.start + down.length - bottom, across.start + across.length - right)
     if not (any(before) or any(after)):
         return image
     return np.pad(image, ((before[0], after[0]), (before[1], after[1]), (0, 0)), mode="edge")
+
+
+def _read_source(reader: SlideReader, source: Source, x: int, y: int, width: int, height: int) -> RGBImage:
+    """Read source pixels inside the level; averages a few rows at a time, so that no large image is in memory."""
+    by = source.average
+    if by == 1:
+        return reader.read(source.level, x, y, width, height, source.shrink)
+    level_width, level_height = reader.size(source.level, source.shrink)
+    columns = min((x + width) * by, level_width) - x * by
+    rows = max(1, STRIP_BYTES // (width * by * by * 3))
+    image = np.empty((height, width, 3), np.uint8)
+    for first in range(0, height, rows):
+        count = min(rows, height - first)
+        top = (y + first) * by
+        bottom = min(top + count * by, level_height)
+        part = reader.read(source.level, x * by, top, columns, bottom - top, source.shrink)
+        if part.shape[:2] != (count * by, width * by):
+            surplus = (count * by - part.shape[0], width * by - part.shape[1])
+            part = np.pad(part, ((0, surplus[0]), (0, surplus[1]), (0, 0)), mode="edge")
+        image[first : first + count] = cv2.resize(part, (width, count), interpolation=cv2.INTER_AREA)
+    return image
 
 
 def _clip(start: int, length: int, limit: int) -> tuple[int, int]:
@@ -150,7 +172,7 @@ def read_overview_bands(
     """
     width, height = reader.dimensions
     columns, rows = max(1, math.ceil(width / pixel_x - _EDGE)), max(1, math.ceil(height / pixel_y - _EDGE))
-    source = choose_source(reader, pixel_x, pixel_y, resample="fast")
+    source = choose_source(reader, pixel_x, pixel_y, resample="fast").averaged()
     if band_rows <= 0:
         band_rows = max(16, int(STRIP_BYTES / (columns * source.scale_x * source.scale_y * 3)))
     for first in range(0, rows, band_rows):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from slidekit.errors import NormalizerError, SlideReadError, SpecError
-from slidekit.io.tfrecord import TileRecord
+from slidekit.io.tfrecord import TileRecord, index_path
 from slidekit.norm import StainNormalizer, autoselect
 from slidekit.pixels.readers.base import RGBImage
 from slidekit.seeding import slide_generator
@@ -32,7 +33,7 @@ __all__ = ["OutputFolders", "extract_from_wsi", "make_normalizer"]
 Progress = Callable[[int, int, int], None]
 """Called with cells decided, cells to decide, tiles kept."""
 
-_GEOMETRY = (
+_LAYOUT = (
     "tile_px",
     "tile_um",
     "stride_div",
@@ -41,7 +42,12 @@ _GEOMETRY = (
     "randomize_origin",
     "resample",
     "reader",
+    "enable_downsample",
+    "roi_method",
+    "roi_filter_method",
+    "roi_origin",
 )
+"""Fields that an open slide has been laid out by; the seed as well, where it moves the grid."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ def extract_from_wsi(
         If a file cannot be written; nothing stands under a final name then.
     """
     started = time.monotonic()
-    if changed := [name for name in _GEOMETRY if getattr(spec, name) != getattr(wsi.spec, name)]:
+    layout = (*_LAYOUT, "seed") if spec.randomize_origin else _LAYOUT
+    if changed := [name for name in layout if getattr(spec, name) != getattr(wsi.spec, name)]:
         raise SpecError(f"{', '.join(changed)} cannot change after a slide was opened.", mend="Open another WSI.")
     folder = None if spec.dry_run else folders.tfrecords or folders.tiles
     outcomes: list[TileOutcome] = []
@@ -113,35 +120,42 @@ def extract_from_wsi(
         _check_readable(wsi, spec, outcomes)
         order = _order(sum(outcome.fate is Fate.KEPT for outcome in outcomes), spec, wsi.name)
         outcomes = _limit(outcomes, set(order))
-        records = None if spool is None else _write(wsi, spec, folders, spool, order)
-    if folder is not None:
-        write_tile_table(folder / f"{wsi.name}.tiles.csv", wsi, outcomes)
-    report = summarise(wsi, spec, outcomes, records, time.monotonic() - started)
-    if folder is not None and folders.tiles is not None:
-        report = report.model_copy(update={"loose_tiles": len(order)})
-    if folders.previews is not None:
-        boxes = kept_boxes(wsi, outcomes)
-        save_pictures(folders.previews, wsi.name, wsi.draw(boxes), samples)
-        report = report.model_copy(update={"preview_um": wsi.preview_um()})
-    return report
+        # What may still fail comes before anything appears under a final name.
+        facts: dict[str, object] = {}
+        report = summarise(wsi, spec, outcomes)
+        if folders.previews is not None:
+            save_pictures(folders.previews, wsi.name, wsi.draw(kept_boxes(wsi, outcomes)), samples)
+            facts["preview_um"] = wsi.preview_um()
+        if spool is not None and folder is not None:
+            facts["records"] = _write(wsi, spec, folders, spool, order, folder, outcomes)
+            facts["loose_tiles"] = 0 if folders.tiles is None else len(order)
+    return report.model_copy(update={**facts, "seconds": time.monotonic() - started})
 
 
 def _write(
-    wsi: WSI, spec: ExtractionSpec, folders: OutputFolders, spool: RecordSpool, order: list[int]
+    wsi: WSI,
+    spec: ExtractionSpec,
+    folders: OutputFolders,
+    spool: RecordSpool,
+    order: list[int],
+    folder: Path,
+    outcomes: list[TileOutcome],
 ) -> RecordFile | None:
-    """Publish the records and the loose tiles of a slide; nothing is published for a slide without tiles."""
-    if not order:
-        return None
-    if folders.tiles is not None:
-        suffix = "png" if spec.img_format == "png" else "jpg"
-        spool.write_tiles(
-            folders.tiles / wsi.name,
-            order,
-            lambda record: f"{wsi.name}-{record.loc_x}-{record.loc_y}.{suffix}",
-        )
-    if folders.tfrecords is None:
-        return None
-    return spool.write_tfrecord(folders.tfrecords / f"{wsi.name}.tfrecords", order)
+    """Publish the files of a slide, all or none; without tiles that is the table alone."""
+    records = None
+    with ExitStack() as undo:
+        if folders.tiles is not None and order:
+            loose = folders.tiles / wsi.name
+            spool.write_tiles(loose, order, lambda tile: f"{wsi.name}-{tile.loc_x}-{tile.loc_y}.{spec.img_format}")
+            undo.callback(shutil.rmtree, loose)
+        if folders.tfrecords is not None and order:
+            path = folders.tfrecords / f"{wsi.name}.tfrecords"
+            records = spool.write_tfrecord(path, order)
+            undo.callback(index_path(path).unlink)
+            undo.callback(path.unlink)
+        write_tile_table(folder / f"{wsi.name}.tiles.csv", wsi, outcomes)
+        undo.pop_all()
+    return records
 
 
 def _outcomes(wsi: WSI, spec: ExtractionSpec, on_progress: Progress | None) -> Iterator[TileOutcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -47,12 +48,23 @@ def tile_statistics(
     highest = cv2.max(cv2.max(red, green), blue)
     lowest = cv2.min(cv2.min(red, green), blue)
     spread = cv2.subtract(highest, lowest)
-    # Compared as products, which are exact, rather than as quotients; black has saturation 0.
-    gray = (spread < np.float32(grayspace_threshold) * highest.astype(np.float32)) | (highest == 0)
-    gray &= grayspace_threshold > 0
+    gray = spread < cv2.LUT(highest, _least_coloured(grayspace_threshold))
     total = red.astype(np.uint16) + green + blue
     white = total > 3 * whitespace_threshold
     return TileStatistics(float(np.count_nonzero(gray) / gray.size), float(np.count_nonzero(white) / white.size))
+
+
+@lru_cache(maxsize=8)
+def _least_coloured(threshold: float) -> npt.NDArray[np.uint8]:
+    """For each max of R, G, B the least max − min that is not gray, (256,) uint8.
+
+    There are only 256 × 256 saturations: looked up, each is compared in float64, where k/n is never "less" than
+    the threshold k/n by rounding.
+    """
+    highest = np.arange(256)
+    saturation = highest[np.newaxis, :] / np.maximum(highest, 1)[:, np.newaxis]
+    least = np.minimum(np.count_nonzero(saturation < threshold, axis=1), 255)
+    return np.asarray(least, dtype=np.uint8)
 
 
 def filter_tile(statistics: TileStatistics, spec: ExtractionSpec) -> Fate:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.errors import SpecError
+
 __all__ = ["Grid", "make_grid"]
 
 _TOLERANCE = 1e-6
@@ -148,7 +150,16 @@ def make_grid(
         Where cell (0, 0) begins, level-0 pixels.
     use_edge_tiles
         Whether cells that reach over the right and lower edge exist.
+
+    Raises
+    ------
+    SpecError
+        If the origin is left of the slide or above it, where cells would begin outside.
     """
+    if not all(math.isfinite(start) and start >= 0 for start in origin):
+        raise SpecError(
+            f"origin={origin} is not a place on a slide.", mend="Give x and y in level-0 pixels, from 0 on."
+        )
     counts = [
         _count(dimensions[axis] - origin[axis], tile_size[axis], tile_size[axis] / stride_div, use_edge_tiles)
         for axis in (0, 1)

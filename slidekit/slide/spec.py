@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slidekit.errors import QCError, SpecError
+from slidekit.slide.spec_message import describe_mistakes
 from slidekit.units import Magnification, Microns, parse_tile_um, tile_size_label
 
 __all__ = ["QC_WORDS", "ExtractionSpec", "ImageFormat", "ROIMethod", "ReaderName", "Resample"]
@@ -44,7 +46,7 @@ def _read_center_or_fraction(value: Any) -> Any:
 def _read_methods(value: Any) -> Any:
     if value is None:
         return ()
-    methods = (value,) if isinstance(value, str) or callable(value) else tuple(value)
+    methods = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     read: list[Any] = []
     for method in methods:
         if callable(method):
@@ -58,6 +60,16 @@ def _read_methods(value: Any) -> Any:
     return tuple(dict.fromkeys(read))
 
 
+def _edge_um(tile_mpp: Any, tile_px: Any) -> float:
+    try:
+        edge = float(tile_mpp) * int(tile_px)
+    except (TypeError, ValueError):
+        edge = math.nan
+    if not (math.isfinite(edge) and edge > 0):
+        raise ValueError(f"tile_mpp={tile_mpp!r} and tile_px={tile_px!r} must be numbers above 0.")
+    return edge
+
+
 class ExtractionSpec(BaseModel):
     """Parameters of an extraction; Slideflow's names and defaults where it has them.
 
@@ -65,7 +77,7 @@ class ExtractionSpec(BaseModel):
     mistakes as `SpecError` in words.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     # How a run is organised, not what it writes: left out of the hash and of ``extraction.json``.
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset(
@@ -97,7 +109,7 @@ class ExtractionSpec(BaseModel):
     )
     enable_downsample: bool = Field(default=True, description="Read pyramid levels; otherwise level 0 only.")
     resample: Resample = Field(
-        default="shrink", description="How native pixels become tiles: exact, shrink (JPEG at 1/2) or fast."
+        default="shrink", description="How stored pixels become tiles; shrink decodes JPEG at 1/2 where safe."
     )
     reader: ReaderName = Field(default="auto", description="Force one reader instead of choosing for each slide.")
     roi_method: ROIMethod = Field(default="auto", description="Which tiles to take where there are ROIs.")
@@ -128,11 +140,13 @@ class ExtractionSpec(BaseModel):
     whitespace_threshold: float = Field(
         default=230.0, ge=0, le=255, description="A pixel whose mean of R, G and B is above is white."
     )
-    normalizer: str | None = Field(default=None, description="Stain normaliser: macenko, reinhard …")
+    normalizer: str | None = Field(
+        default=None, description="Stain normaliser: macenko, macenko_fast, reinhard, reinhard_fast."
+    )
     normalizer_source: str | None = Field(
         default=None, description="What to normalise to: v1, v2, v3 or an image file; default v3."
     )
-    img_format: ImageFormat = Field(default="jpg", description="Encoding of tiles: jpg or png.")
+    img_format: ImageFormat = Field(default="jpg", description="Encoding of tiles.")
     jpeg_quality: int = Field(default=95, ge=1, le=100, description="Quality of JPEG tiles.")
     jpeg_subsampling: Subsampling = Field(default="420", description="Chroma subsampling of JPEG tiles.")
     save_tfrecords: bool = Field(default=True, description="Write TFRecords.")
@@ -164,7 +178,7 @@ class ExtractionSpec(BaseModel):
         if data.get("tile_mpp") is not None and data.get("tile_px") is not None:
             if data.get("tile_um") is not None:
                 raise ValueError("tile_um and tile_mpp say the same thing: give one of them.")
-            data["tile_um"] = float(data.pop("tile_mpp")) * int(data["tile_px"])
+            data["tile_um"] = _edge_um(data.pop("tile_mpp"), data["tile_px"])
         return data
 
     @model_validator(mode="after")
@@ -195,7 +209,7 @@ class ExtractionSpec(BaseModel):
         try:
             return cls(**named)
         except ValidationError as error:
-            raise SpecError(_say(error, cls), mend="See `slidekit extract --help`.") from None
+            raise SpecError(describe_mistakes(error, cls, named), mend="See `slidekit extract --help`.") from None
 
     @property
     def label(self) -> str:
@@ -238,17 +252,3 @@ def describe_method(method: str | Callable[..., Any]) -> Any:
         return {"method": type(method).__name__, **parameters()}
     kind = method if hasattr(method, "__qualname__") else type(method)
     return {"method": f"{kind.__module__}.{kind.__qualname__}"}
-
-
-def _say(error: ValidationError, model: type[BaseModel]) -> str:
-    sentences = []
-    for problem in error.errors(include_url=False):
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        if problem["type"] == "extra_forbidden":
-            sentences.append(f"{name} is not an option of an extraction.")
-        elif problem["type"] == "missing":
-            sentences.append(f"{name} is missing.")
-        else:
-            text = problem["msg"].removeprefix("Value error, ")
-            sentences.append(f"{name}={problem['input']!r}: {text}." if name in model.model_fields else text)
-    return " ".join(dict.fromkeys(sentences))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +78,11 @@ class RecordSpool:
                 extents.append((offset, len(framed)))
                 offset += len(framed)
         locations = np.array([self._locations[number] for number in order], np.int64).reshape(-1, 2)
-        write_index(index_path(path), RecordIndex(np.array(extents, np.int64).reshape(-1, 2), locations))
+        try:
+            write_index(index_path(path), RecordIndex(np.array(extents, np.int64).reshape(-1, 2), locations))
+        except BaseException:
+            path.unlink()
+            raise
         return RecordFile(name=path.name, records=len(order), size=offset, sha256=digest.hexdigest())
 
     def write_tiles(self, folder: Path, order: Sequence[int], file_name: Callable[[TileRecord], str]) -> None:
@@ -99,11 +104,17 @@ class RecordSpool:
                 path=folder,
             )
         part = folder.with_name(folder.name + PART)
+        if part.exists():
+            shutil.rmtree(part)  # of a run that was cut off: the suffix is ours
         part.mkdir(parents=True)
-        for number in order:
-            record = self.record(number)
-            (part / file_name(record)).write_bytes(record.image_raw)
-        part.rename(folder)
+        try:
+            for number in order:
+                record = self.record(number)
+                (part / file_name(record)).write_bytes(record.image_raw)
+            part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -111,5 +122,8 @@ class RecordSpool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        finally:
+            # On a full disk closing fails as well: what is still buffered cannot be written.
+            self._path.unlink(missing_ok=True)

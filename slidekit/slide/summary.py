@@ -16,7 +16,7 @@ from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.filters import TileStatistics
 from slidekit.slide.qc import Otsu, blur_burden, make_mask
 from slidekit.slide.qc.mask import tissue_share
-from slidekit.slide.report_model import RecordFile, SlideReport
+from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
@@ -83,14 +83,8 @@ def kept_boxes(wsi: WSI, outcomes: Sequence[TileOutcome]) -> npt.NDArray[np.floa
     return wsi.grid.boxes()[places]
 
 
-def summarise(
-    wsi: WSI,
-    spec: ExtractionSpec,
-    outcomes: Sequence[TileOutcome],
-    records: RecordFile | None,
-    seconds: float,
-) -> SlideReport:
-    """Make the report of a slide whose extraction has ended well."""
+def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -> SlideReport:
+    """Make the report of a slide whose tiles are all decided; it does not say yet what was written."""
     fates = wsi.fates()
     counts = ordered_counts([*fates.reasons[~fates.taken].tolist(), *(str(outcome.fate) for outcome in outcomes)])
     kept = [outcome for outcome in outcomes if outcome.fate is Fate.KEPT]
@@ -128,8 +122,6 @@ def summarise(
         blur_burden=burden,
         qc_shares={mask.name: mask.share for mask in wsi.qc_masks},
         warnings=_warnings(wsi),
-        records=records,
-        seconds=seconds,
     )
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.errors import SlideReadError
 from slidekit.pixels.metadata import SlideMetadata
 
 __all__ = ["WHITE", "Level", "RGBImage", "SlideReader", "UnsuitableError", "make_levels"]
@@ -59,7 +60,7 @@ def make_levels(sizes: list[tuple[int, int]]) -> tuple[Level, ...]:
     width, height = sizes[0]
     levels = []
     for w, h in sizes:
-        whole = round(width / w)
+        whole = max(1, round(width / w))
         if abs(width / whole - w) < 1 and abs(height / whole - h) < 1:
             levels.append(Level(w, h, float(whole), float(whole)))
         else:
@@ -93,6 +94,7 @@ class SlideReader(ABC):
         self.path = path
         self.metadata = metadata
         self.levels: tuple[Level, ...] = ()
+        self.closed = False
 
     @property
     def dimensions(self) -> tuple[int, int]:
@@ -129,8 +131,10 @@ class SlideReader(ABC):
         Raises
         ------
         SlideReadError
-            If pixels cannot be decoded.
+            If pixels cannot be decoded, or the slide was closed.
         """
+        if self.closed:
+            raise SlideReadError("the slide was closed.", mend="Open it again.", path=self.path)
         level_width, level_height = self.size(level, shrink)
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, level_width), min(y + height, level_height)
@@ -149,7 +153,7 @@ class SlideReader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file and set `closed`; closing twice does nothing."""
 
     def __enter__(self) -> Self:
         return self

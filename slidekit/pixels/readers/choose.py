@@ -7,11 +7,12 @@ from pathlib import Path
 # openslide before pyvips: a libvips that is linked to another libopenslide breaks OpenSlide when it comes first.
 import openslide
 
-from slidekit.errors import SlideOpenError
+from slidekit.errors import SlideOpenError, SpecError
 from slidekit.pixels.metadata import SlideMetadata, metadata_from_openslide, metadata_from_tiff
 from slidekit.pixels.readers.base import SlideReader, UnsuitableError
 from slidekit.pixels.readers.native import NativeTiffReader
 from slidekit.pixels.readers.openslide import OpenSlideReader
+from slidekit.pixels.readers.tiff_levels import TIFF_ERRORS
 from slidekit.pixels.readers.vips import VipsReader
 
 __all__ = ["READERS", "open_slide"]
@@ -22,17 +23,7 @@ READERS: dict[str, type[SlideReader]] = {
 """Readers by name, in the order in which they are tried."""
 
 _IMAGES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-_FOREIGN_TO_VIPS = {
-    "mirax",
-    "dicom",
-    "zeiss",
-    "hamamatsu",
-    "leica",
-    "sakura",
-    "trestle",
-    "ventana",
-    "philips-tiff",
-}
+_NOT_OPENSLIDES = {"ome-tiff", "tiff", *_IMAGES.values()}
 
 
 def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
@@ -54,17 +45,24 @@ def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
     ------
     SlideOpenError
         If the file is missing, is not a slide, or no reader (or not the one asked for) opens it.
+    SpecError
+        If there is no reader of that name.
     """
+    if reader != "auto" and reader not in READERS:
+        raise SpecError(f"reader={reader!r} is not a reader.", mend=f"Take auto, {', '.join(READERS)}.")
     path = Path(path)
     metadata = read_metadata(path)
     reasons = []
     for name in READERS if reader == "auto" else (reader,):
-        if reader == "auto" and name == "vips" and metadata.vendor in _FOREIGN_TO_VIPS:
+        if reader == "auto" and name == "vips" and metadata.vendor not in _NOT_OPENSLIDES:
+            # What OpenSlide knows it reads right; libvips opens more of it than it can decode (Aperio's JPEG 2000).
             continue
         try:
             return READERS[name](path, metadata)
         except UnsuitableError as error:
             reasons.append(f"{name}: {error}")
+        except SlideOpenError as error:
+            reasons.append(f"{name}: {error.message}")
     mend = None if reader == "auto" else 'Use reader="auto".'
     raise SlideOpenError(f"no reader opens it ({'; '.join(reasons)}).", mend=mend, path=path)
 
@@ -92,7 +90,7 @@ def read_metadata(path: Path) -> SlideMetadata:
         return SlideMetadata(kind)
     try:
         return metadata_from_tiff(path)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except TIFF_ERRORS as error:
         raise SlideOpenError(
             f"the file is not a slide: neither OpenSlide nor the TIFF reader knows it ({error}).",
             mend="Remove it from the folder, or convert it to pyramidal TIFF.",

@@ -17,16 +17,13 @@ from slidekit.pixels.jpeg import decode_jpeg, join_tables, with_colour_marker
 from slidekit.pixels.metadata import SlideMetadata
 from slidekit.pixels.native import TileCache
 from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader, UnsuitableError, make_levels
-from slidekit.pixels.readers.tiff_levels import TiffLevel, tiff_levels
+from slidekit.pixels.readers.tiff_levels import OTHER_LAYOUTS, TiffLevel, tiff_levels
 
 __all__ = ["NativeTiffReader"]
 
 _NONE, _LZW, _JPEG, _ADOBE_DEFLATE = 1, 5, 7, 8
 _RGB, _YCBCR = 2, 6
 _NO_PREDICTOR, _DIFFERENCES = 1, 2
-
-# Formats whose TIFF pages are not simply the levels of one image: scattered scans, overlapping or padded tiles.
-_OTHER_LAYOUTS = {"hamamatsu", "leica", "philips-tiff", "trestle", "ventana", "sakura"}
 
 
 class NativeTiffReader(SlideReader):
@@ -36,13 +33,17 @@ class NativeTiffReader(SlideReader):
 
     def __init__(self, path: Path, metadata: SlideMetadata) -> None:
         super().__init__(path, metadata)
-        if metadata.vendor in _OTHER_LAYOUTS:
+        if metadata.vendor in OTHER_LAYOUTS:
             raise UnsuitableError(f"the layout of {metadata.vendor} needs its own reader")
         self._tiff = tiff_levels(path)
         for level in self._tiff:
             _check_suitable(level)
+        if metadata.vendor == "aperio" and len(self._tiff) > 1 and any(0 in level.counts for level in self._tiff):
+            # Aperio's smaller levels hold rubbish wherever a larger one has no tile; OpenSlide makes them anew.
+            raise UnsuitableError("an Aperio slide with absent tiles, whose smaller levels cannot be trusted there")
         self.levels = make_levels([(level.width, level.height) for level in self._tiff])
         self._file = os.open(path, os.O_RDONLY)
+        self._size = os.fstat(self._file).st_size
         self._cache = TileCache()
 
     def shrinks(self, level: int) -> tuple[int, ...]:
@@ -74,16 +75,14 @@ class NativeTiffReader(SlideReader):
     def _decode(self, level: int, index: int, shrink: int) -> RGBImage:
         tiff = self._tiff[level]
         need = self._needed(tiff, index, shrink)
-        if index >= len(tiff.counts) or tiff.counts[index] == 0:
-            return np.full((*need, 3), WHITE, np.uint8)
-        data = os.pread(self._file, tiff.counts[index], tiff.offsets[index])
         try:
-            if len(data) < tiff.counts[index]:
-                raise ValueError("the file ends before it")
+            data = self._tile_bytes(tiff, index)
+            if not data:
+                return np.full((*need, 3), WHITE, np.uint8)
             tile = _decode_bytes(tiff, data, shrink)
             if tile.shape[0] < need[0] or tile.shape[1] < need[1]:
                 raise ValueError(f"it holds {tile.shape[1]} × {tile.shape[0]} pixels, too few")
-        except (ValueError, RuntimeError, zlib.error) as error:
+        except (ValueError, RuntimeError, OSError, OverflowError, zlib.error) as error:
             row, column = divmod(index, tiff.columns)
             raise SlideReadError(
                 f"native tile at x={column * tiff.tile_width}, y={row * tiff.tile_height} of level {level}"
@@ -91,6 +90,19 @@ class NativeTiffReader(SlideReader):
                 path=self.path,
             ) from error
         return tile
+
+    def _tile_bytes(self, tiff: TiffLevel, index: int) -> bytes:
+        """What the file holds of a tile; nothing for an absent one."""
+        if index >= min(len(tiff.counts), len(tiff.offsets)):
+            raise ValueError("the file's table of tiles ends before it")
+        count, offset = tiff.counts[index], tiff.offsets[index]
+        # Before pread makes room for it: a damaged count may be any number.
+        if count and offset + count > self._size:
+            raise ValueError("the file ends before it")
+        data = os.pread(self._file, count, offset)
+        if len(data) < count:
+            raise ValueError("the file ends before it")
+        return data
 
     @staticmethod
     def _needed(tiff: TiffLevel, index: int, shrink: int) -> tuple[int, int]:
@@ -102,6 +114,7 @@ class NativeTiffReader(SlideReader):
 
     def close(self) -> None:
         """Let go of the file."""
+        self.closed = True
         self._cache.clear()
         if self._file >= 0:
             os.close(self._file)
@@ -109,6 +122,8 @@ class NativeTiffReader(SlideReader):
 
 
 def _check_suitable(level: TiffLevel) -> None:
+    if not level.interleaved_rgb8:
+        raise UnsuitableError("not 8-bit interleaved RGB")
     if level.compression not in (_NONE, _LZW, _JPEG, _ADOBE_DEFLATE):
         raise UnsuitableError(f"TIFF compression {level.compression}")
     if level.photometric not in ((_RGB, _YCBCR) if level.compression == _JPEG else (_RGB,)):
@@ -123,14 +138,25 @@ def _check_suitable(level: TiffLevel) -> None:
 def _decode_bytes(tiff: TiffLevel, data: bytes, shrink: int) -> RGBImage:
     if tiff.compression == _JPEG:
         stream = with_colour_marker(join_tables(tiff.tables, data), ycbcr=tiff.photometric == _YCBCR)
-        return decode_jpeg(stream, shrink)
+        return decode_jpeg(stream, shrink, most=(tiff.tile_height, tiff.tile_width))
+    # Never more than a tile: a damaged or hostile stream may unpack to any size.
+    most = tiff.tile_width * tiff.tile_height * 3
     if tiff.compression == _LZW:
-        data = bytes(imagecodecs.lzw_decode(data))
+        data = bytes(imagecodecs.lzw_decode(data, out=most))
     elif tiff.compression == _ADOBE_DEFLATE:
-        data = zlib.decompress(data)
+        data = _inflate(data, most)
     rows = len(data) // (tiff.tile_width * 3)
     tile = np.frombuffer(data, np.uint8, rows * tiff.tile_width * 3).reshape(rows, tiff.tile_width, 3)
     if tiff.predictor == _DIFFERENCES:
         # Each sample is stored as its difference to the left neighbour, modulo 256.
         return np.cumsum(tile, axis=1, dtype=np.uint8)
     return tile
+
+
+def _inflate(data: bytes, most: int) -> bytes:
+    # One byte more than a tile, so that the stream's end is reached and its checksum is compared.
+    stream = zlib.decompressobj()
+    unpacked = stream.decompress(data, most + 1)
+    if len(unpacked) > most or not stream.eof:
+        raise ValueError("its stream does not end with the tile")
+    return unpacked

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
 import numpy as np
 import openslide
+from PIL import Image
 
 from slidekit.errors import SlideOpenError, SlideReadError
 from slidekit.pixels.metadata import SlideMetadata
@@ -14,8 +16,11 @@ from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader, Unsuitabl
 
 __all__ = ["OpenSlideReader"]
 
-_SEARCH = 16
+_SEARCH = 1024
 """How many pixels further left a read may start to find a whole level-0 coordinate."""
+
+_NEAR = 0.04
+"""Pixels of the level by which the start of a read may miss its place (SEMANTICS allows 0.05)."""
 
 
 class OpenSlideReader(SlideReader):
@@ -46,33 +51,56 @@ class OpenSlideReader(SlideReader):
         downsample = self._downsamples[level]
         left, top = _whole_start(x, downsample), _whole_start(y, downsample)
         corner = (round(left * downsample), round(top * downsample))
+        size = (x - left + width, y - top + height)
         slide = self._slide
         try:
-            rgba = slide.read_region(corner, level, (x - left + width, y - top + height))
-        except openslide.OpenSlideError as error:
-            self._replace(slide)
-            raise SlideReadError(
-                f"OpenSlide cannot read level {level} at x={x}, y={y}: {error}.", path=self.path
-            ) from error
+            rgba = slide.read_region(corner, level, size)
+        except openslide.OpenSlideError:
+            rgba = self._read_again(slide, corner, level, size)
         return _on_white(np.asarray(rgba)[y - top :, x - left :])
 
+    def _read_again(
+        self, broken: openslide.OpenSlide, corner: tuple[int, int], level: int, size: tuple[int, int]
+    ) -> Image.Image:
+        """Read with a handle of one's own.
+
+        After one error an OpenSlide handle answers every call with that error, so the error may be that of another
+        thread, which read elsewhere at the same time.
+        """
+        try:
+            with openslide.OpenSlide(str(self.path)) as own:
+                rgba = own.read_region(corner, level, size)
+        except openslide.OpenSlideError as error:
+            raise SlideReadError(
+                f"OpenSlide cannot read level {level} at level-0 x={corner[0]}, y={corner[1]}: {error}.",
+                path=self.path,
+            ) from error
+        finally:
+            self._replace(broken)
+        return rgba
+
     def _replace(self, broken: openslide.OpenSlide) -> None:
-        # After one error an OpenSlide handle answers every call with that error.
         with self._lock:
-            if self._slide is broken:
-                self._slide = self._open()
+            if self._slide is broken and not self.closed:
+                # The broken handle is not closed here: other threads may still be in it.
+                with contextlib.suppress(openslide.OpenSlideError):
+                    self._slide = openslide.OpenSlide(str(self.path))
 
     def close(self) -> None:
         """Let go of the file."""
-        self._slide.close()
+        if not self.closed:
+            self.closed = True
+            self._slide.close()
 
 
 def _whole_start(start: int, downsample: float) -> int:
-    """The place at or shortly before `start` that lies nearest to a whole level-0 coordinate."""
+    """The last place up to `start` that lies near enough to a whole level-0 coordinate, or the nearest of all."""
     if downsample == int(downsample):
         return start
-    places = range(start, max(start - _SEARCH, -1), -1)
-    return min(places, key=lambda place: abs(place * downsample - round(place * downsample)))
+    places = np.arange(start, max(start - _SEARCH, -1), -1)
+    off = np.abs(places * downsample - np.rint(places * downsample)) / downsample
+    near = off <= _NEAR
+    return int(places[np.argmax(near) if near.any() else np.argmin(off)])
 
 
 def _on_white(rgba: np.ndarray) -> RGBImage:

@@ -12,11 +12,14 @@ import pyvips
 from slidekit.errors import SlideOpenError, SlideReadError
 from slidekit.pixels.metadata import SlideMetadata
 from slidekit.pixels.readers.base import RGBImage, SlideReader, UnsuitableError, make_levels
-from slidekit.pixels.readers.tiff_levels import TiffLevel, tiff_levels
+from slidekit.pixels.readers.tiff_levels import OTHER_LAYOUTS, TiffLevel, tiff_levels
 
 __all__ = ["VipsReader"]
 
 _TIFF = {".tif", ".tiff", ".svs", ".ndpi", ".svslide"}
+
+# Of TIFF's compressions, those that the libvips of the wheels decodes: none, LZW, JPEG, Deflate (two codes), PackBits.
+_COMPRESSIONS = {1, 5, 7, 8, 32773, 32946}
 
 
 class VipsReader(SlideReader):
@@ -26,45 +29,62 @@ class VipsReader(SlideReader):
 
     def __init__(self, path: Path, metadata: SlideMetadata) -> None:
         super().__init__(path, metadata)
-        self._local = threading.local()
-        self._images = [_as_rgb(image) for image in self._load()]
+        if metadata.vendor in OTHER_LAYOUTS:
+            raise UnsuitableError(f"the layout of {metadata.vendor} needs its own reader")
+        self._lock = threading.Lock()
+        self._images = self._open()
         self.levels = make_levels([(image.width, image.height) for image in self._images])
 
-    def _load(self) -> list[Any]:
+    def _open(self) -> list[Any]:
         try:
-            if self.path.suffix.lower() not in _TIFF:
-                return [pyvips.Image.new_from_file(str(self.path), fail_on="truncated")]
-            levels = tiff_levels(self.path)
-            if any(level.jfif_under_rgb_tag() for level in levels):
-                raise UnsuitableError("libvips shows wrong colours where the tag says RGB and the stream YCbCr")
-            return [self._load_page(level) for level in levels]
+            return [_as_rgb(image) for image in self._load()]
         except pyvips.Error as error:
             raise SlideOpenError(f"libvips cannot open it: {_first_line(error)}.", path=self.path) from error
 
+    def _load(self) -> list[Any]:
+        if self.path.suffix.lower() not in _TIFF:
+            # revalidate: libvips keeps opened files in a cache and would show what a rewritten file held before.
+            return [pyvips.Image.new_from_file(str(self.path), fail_on="truncated", revalidate=True)]
+        levels = tiff_levels(self.path)
+        if any(level.jfif_under_rgb_tag() for level in levels):
+            raise UnsuitableError("libvips shows wrong colours where the tag says RGB and the stream YCbCr")
+        for level in levels:
+            if level.compression not in _COMPRESSIONS:
+                raise UnsuitableError(f"TIFF compression {level.compression}")
+            if 0 in level.counts:
+                raise UnsuitableError("libvips cannot read absent tiles")
+        return [self._load_page(level) for level in levels]
+
     def _load_page(self, level: TiffLevel) -> Any:
         subifd = {} if level.subifd is None else {"subifd": level.subifd}
-        return pyvips.Image.tiffload(str(self.path), page=level.page, fail_on="warning", **subifd)
+        return pyvips.Image.tiffload(str(self.path), page=level.page, fail_on="warning", revalidate=True, **subifd)
 
     def _read_inside(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
-        try:
-            data = self._region(level).fetch(x, y, width, height)
-        except pyvips.Error as error:
-            raise SlideReadError(
-                f"libvips cannot read level {level} at x={x}, y={y}: {_first_line(error)}.", path=self.path
-            ) from error
+        # One read at a time: libvips reports a damaged tile once, to whoever asked first, and shows it as black to
+        # all others and from then on. After an error the images are therefore opened anew.
+        with self._lock:
+            images = self._images or self._open_again()
+            try:
+                data = pyvips.Region.new(images[level]).fetch(x, y, width, height)
+            except pyvips.Error as error:
+                self._images = []
+                raise SlideReadError(
+                    f"libvips cannot read level {level} at x={x}, y={y}: {_first_line(error)}.", path=self.path
+                ) from error
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
-    def _region(self, level: int) -> Any:
-        # A region belongs to the thread that made it.
-        regions = self._local.__dict__.setdefault("regions", {})
-        if level not in regions:
-            regions[level] = pyvips.Region.new(self._images[level])
-        return regions[level]
+    def _open_again(self) -> list[Any]:
+        try:
+            self._images = self._open()
+        except (SlideOpenError, UnsuitableError) as error:
+            raise SlideReadError("it cannot be opened any more.", mend="Look at the file.", path=self.path) from error
+        return self._images
 
     def close(self) -> None:
         """Let go of the file."""
-        self._local = threading.local()
-        self._images = []
+        with self._lock:
+            self.closed = True
+            self._images = []
 
 
 def _as_rgb(image: Any) -> Any:

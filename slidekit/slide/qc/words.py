@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slidekit.errors import QCError
+from slidekit.slide.fate import Fate
 from slidekit.slide.qc.base import QCMethod, SlideView
 from slidekit.slide.qc.gaussian import GaussianV2
 from slidekit.slide.qc.mask import QCMask
@@ -15,6 +16,11 @@ from slidekit.slide.qc.otsu import Otsu
 from slidekit.slide.spec import QC_WORDS
 
 __all__ = ["QC_WORDS", "make_mask", "resolve_methods"]
+
+_CONTRACT = "It must return a 2-D array of bool, True = discard, that covers the whole slide."
+
+_TAKEN = frozenset(Fate) - {Fate.BACKGROUND, Fate.OUT_OF_FOCUS}
+"""Reasons that no QC method can have; background and focus are for methods to claim."""
 
 
 def resolve_methods(
@@ -71,14 +77,26 @@ def make_mask(method: Callable[..., Any], wsi: SlideView, filter_threshold: floa
     """
     name = method.name if isinstance(method, QCMethod) else getattr(method, "__name__", type(method).__name__)
     reason = method.reason if isinstance(method, QCMethod) else name
+    if reason in _TAKEN:
+        raise QCError(
+            f"QC method {name} is named as slidekit's own reason {reason!r}, under which its tiles would be counted.",
+            mend="Give the method another name.",
+        )
     result = method(wsi)
     if result is None:
         return None
-    mask = np.asarray(result)
+    try:
+        mask = np.asarray(result)
+    except (TypeError, ValueError) as error:
+        raise QCError(
+            f"QC method {name} returned {type(result).__name__} for slide {wsi.name}, not an array ({error}).",
+            mend=_CONTRACT,
+        ) from error
     if mask.ndim != 2 or mask.size == 0 or mask.dtype != np.bool_:
         raise QCError(
-            f"QC method {name} returned {mask.dtype} of shape {mask.shape} for slide {wsi.name}.",
-            mend="It must return a 2-D array of bool, True = discard, that covers the whole slide.",
+            f"QC method {name} returned {type(result).__name__} of {mask.dtype}, shape {mask.shape}, for slide"
+            f" {wsi.name}.",
+            mend=_CONTRACT,
         )
     width, height = wsi.dimensions
     rows, columns = mask.shape

@@ -1,0 +1,1 @@
+"""Benchmarks: slidekit beside what people use today, on the same work, in the same run."""

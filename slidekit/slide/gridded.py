@@ -1,0 +1,229 @@
+"""`GriddedSlide`: a slide under a grid of cells, and what regions of interest and QC decide about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.pixels.readers.base import RGBImage
+from slidekit.slide.grid import Grid
+from slidekit.slide.image import SlideImage
+from slidekit.slide.plan import SlidePlan, plan_slide
+from slidekit.slide.preview import draw_preview
+from slidekit.slide.qc import QCMask, make_mask, resolve_methods
+from slidekit.slide.roi import ROI, ROISet, find_roi_file, load_rois
+from slidekit.slide.selection import CellFates, decide_cells
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["GriddedSlide"]
+
+_PREVIEW_PX = 1200
+
+
+class GriddedSlide(SlideImage):
+    """An open slide with its grid; no tile has been read yet.
+
+    Parameters
+    ----------
+    path
+        File of the slide.
+    spec
+        All parameters; its `qc` is not run.
+    rois
+        File of regions of interest, folder with ``{slide}.csv`` (or .geojson, .xml), or a `ROISet`.
+    annotated_mpp
+        µm/px from the annotations, which goes before `spec.mpp`.
+    origin
+        Where the grid begins, level-0 pixels.
+
+    Raises
+    ------
+    SlideOpenError, MissingMPPError, ROIError, SpecError
+        As `WSI` does; the file is closed then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spec: ExtractionSpec,
+        *,
+        rois: str | Path | ROISet | None = None,
+        annotated_mpp: float | None = None,
+        origin: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        super().__init__(
+            path,
+            reader=spec.reader,
+            annotated_mpp=annotated_mpp,
+            mpp=spec.mpp,
+            from_objective=isinstance(spec.tile_um, str),
+        )
+        self.spec = spec
+        self.qc_masks: list[QCMask] = []
+        self._fates: CellFates | None = None
+        try:
+            self.plan: SlidePlan = plan_slide(self._reader, self._mpp, spec, name=self.name, origin=origin)
+            self.roi_set = self._load_rois(rois)
+            if spec.roi_method in ("inside", "outside"):
+                # A slide that has no regions is told from the others before any work is done on it.
+                self.fates()
+        except BaseException:
+            self.close()
+            raise
+
+    def _load_rois(self, rois: str | Path | ROISet | None) -> ROISet:
+        if rois is None or self.spec.roi_method == "ignore":
+            return ROISet()
+        if isinstance(rois, ROISet):
+            return rois
+        file = Path(rois)
+        if file.is_dir():
+            found = find_roi_file(file, self.name)
+            if found is None:
+                return ROISet()
+            file = found
+        return load_rois(
+            file,
+            slide_size=self.dimensions,
+            bounds_origin=self._reader.metadata.bounds_origin,
+            roi_origin=self.spec.roi_origin,
+        )
+
+    @property
+    def grid(self) -> Grid:
+        """Geometry of the candidate tiles."""
+        return self.plan.grid
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along x and y."""
+        return self.grid.shape
+
+    @property
+    def target_mpp(self) -> float:
+        """µm/px of tiles."""
+        return self.grid.tile_um[0] / self.grid.tile_px
+
+    @property
+    def rois(self) -> tuple[ROI, ...]:
+        """Regions of interest, level-0 pixels."""
+        return self.roi_set.rois
+
+    # --- quality control ---------------------------------------------------------------------------------------
+
+    def qc(
+        self,
+        method: str | Callable[..., Any] | Sequence[str | Callable[..., Any]],
+        *,
+        blur_radius: float | None = None,
+        blur_threshold: float | None = None,
+        blur_mpp: float | None = None,
+        filter_threshold: float | None = None,
+    ) -> Self:
+        """Run QC and discard what it masks; masks add up over calls.
+
+        Parameters
+        ----------
+        method
+            ``otsu``, ``blur``, ``both``, a callable on a `WSI`, or several of them.
+        blur_radius, blur_threshold, blur_mpp
+            Sigma, threshold and µm/px of ``blur``, instead of the spec's.
+        filter_threshold
+            A tile is dropped if more than this share of it is masked; instead of the spec's.
+
+        Raises
+        ------
+        QCError
+            For an unknown word, or a callable that does not return a mask of this slide; no mask is added then.
+        """
+        spec = self.spec
+        methods = resolve_methods(
+            method,
+            blur_radius=spec.qc_blur_radius if blur_radius is None else blur_radius,
+            blur_threshold=spec.qc_blur_threshold if blur_threshold is None else blur_threshold,
+            blur_mpp=spec.qc_blur_mpp if blur_mpp is None else blur_mpp,
+        )
+        drop_above = spec.qc_filter_threshold if filter_threshold is None else filter_threshold
+        made = [make_mask(one, self, drop_above) for one in methods]
+        self.qc_masks.extend(mask for mask in made if mask is not None)
+        self._fates = None
+        return self
+
+    def remove_qc(self) -> Self:
+        """Forget all QC masks."""
+        self.qc_masks.clear()
+        self._fates = None
+        return self
+
+    def area(self) -> float:
+        """Area that is not discarded by QC, mm²; the whole slide's where no QC was run."""
+        width_um, height_um = self.size_um
+        total = width_um * height_um / 1e6
+        if not self.qc_masks:
+            return total
+        rows = max(mask.mask.shape[0] for mask in self.qc_masks)
+        columns = max(mask.mask.shape[1] for mask in self.qc_masks)
+        kept = np.ones((rows, columns), np.bool_)
+        for mask in self.qc_masks:
+            kept &= ~mask.resized(columns, rows)
+        return float(total * kept.mean())
+
+    # --- decisions ---------------------------------------------------------------------------------------------
+
+    def fates(self) -> CellFates:
+        """What ROIs and QC decide about every cell, before any tile is read."""
+        if self._fates is None:
+            self._fates = decide_cells(
+                self.grid,
+                self.dimensions,
+                self.rois,
+                self.qc_masks,
+                roi_method=self.spec.roi_method,
+                roi_filter_method=self.spec.roi_filter_method,
+            )
+        return self._fates
+
+    def roi_of(self, i: int, j: int) -> ROI | None:
+        """The region of interest that cell (i, j) belongs to."""
+        place = int(self.fates().roi_index[self.grid.index(i, j)])
+        return None if place < 0 else self.rois[place]
+
+    # --- pictures ----------------------------------------------------------------------------------------------
+
+    def preview(self, width: int | None = None, *, rois: bool = True, tiles: bool = True) -> RGBImage:
+        """A picture of the slide with regions of interest, QC masks and kept tiles drawn in.
+
+        Parameters
+        ----------
+        width
+            Columns of the picture; by default its longer side has 1200 px.
+        rois, tiles
+            Whether to draw them.
+
+        Returns
+        -------
+        ndarray (rows, columns, 3), uint8, RGB
+            Kept tiles are those that ROIs and QC leave; tile filters need pixels and are not run.
+        """
+        boxes = self.grid.boxes()[self.fates().taken] if tiles else None
+        return self.draw(boxes, width=width, rois=rois)
+
+    def draw(self, boxes: npt.NDArray[np.float64] | None, *, width: int | None = None, rois: bool = True) -> RGBImage:
+        """As `preview`, with the tiles given as boxes (n, 4) in level-0 pixels."""
+        image = self.thumb(width if width is not None else self._preview_width())
+        rows, columns, _ = image.shape
+        scale = (columns / self.dimensions[0], rows / self.dimensions[1])
+        polygons = [roi.polygon for roi in self.rois] if rois else []
+        return draw_preview(image, scale, masks=self.qc_masks, polygons=polygons, tiles=boxes)
+
+    def preview_um(self) -> float:
+        """µm per pixel of `draw` and `preview` at their default size."""
+        return self.size_um[0] / self._preview_width()
+
+    def _preview_width(self) -> int:
+        width_um, height_um = self.size_um
+        return max(1, round(_PREVIEW_PX * min(1.0, width_um / height_um)))

@@ -1,0 +1,83 @@
+"""Files that appear whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from slidekit.io.atomic import PART, atomic_write, atomic_write_text, publish
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with atomic_write(path) as file:
+        file.write(b"1234")
+        file.seek(1)
+        assert file.read(2) == b"23"
+        assert names(tmp_path) == [f"a.bin{PART}"]
+    assert names(tmp_path) == ["a.bin"]
+    assert path.read_bytes() == b"1234"
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_an_error_leaves_the_old_file_and_no_part(tmp_path: Path, error: type, old: bytes | None) -> None:
+    # Arrange
+    path = tmp_path / "a.bin"
+    if old is not None:
+        path.write_bytes(old)
+
+    def write_half() -> None:
+        with atomic_write(path) as file:
+            file.write(b"new")
+            raise error
+
+    # Act
+    with pytest.raises(error):
+        write_half()
+
+    # Assert
+    assert (path.read_bytes() if path.exists() else None) == old
+    assert names(tmp_path) == (["a.bin"] if old else [])
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_fails_at_the_end_leaves_the_old_file(tmp_path: Path, monkeypatch, call: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os if call == "fsync" else Path, call, full)
+    with pytest.raises(OSError, match="No space"):
+        atomic_write_text(path, "new")
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_name_with_dots_and_other_scripts(tmp_path: Path) -> None:
+    path = tmp_path / "胃癌.v1.2.txt"
+    atomic_write_text(str(path), "é\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+
+
+def test_publish_replaces_in_one_step(tmp_path: Path) -> None:
+    part, path = tmp_path / "a.part", tmp_path / "a"
+    part.write_bytes(b"new")
+    path.write_bytes(b"old")
+    publish(part, path)
+    assert path.read_bytes() == b"new"
+    assert not part.exists()
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "none" / "a"):
+        pytest.fail("the block must not run")

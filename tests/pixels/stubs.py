@@ -1,0 +1,33 @@
+"""A reader without a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from slidekit.pixels.metadata import SlideMetadata
+from slidekit.pixels.readers.base import RGBImage, SlideReader, make_levels
+
+
+class StubReader(SlideReader):
+    """Levels of given sizes, all of one colour; `reads` are the sizes in bytes of what was read."""
+
+    name = "stub"
+
+    def __init__(self, *sizes: tuple[int, int], shrinks: tuple[int, ...] = (1, 2, 4, 8), value: int = 200) -> None:
+        super().__init__(Path("stub"), SlideMetadata("stub"))
+        self.levels = make_levels(list(sizes))
+        self.reads: list[int] = []
+        self._shrinks = shrinks
+        self._value = value
+
+    def shrinks(self, level: int) -> tuple[int, ...]:
+        return self._shrinks
+
+    def _read_inside(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
+        self.reads.append(width * height * 3)
+        return np.full((height, width, 3), self._value, np.uint8)
+
+    def close(self) -> None:
+        self.closed = True
