@@ -21,6 +21,9 @@ _TIFF = {".tif", ".tiff", ".svs", ".ndpi", ".svslide"}
 # Of TIFF's compressions, those that the libvips of the wheels decodes: none, LZW, JPEG, Deflate (two codes), PackBits.
 _COMPRESSIONS = {1, 5, 7, 8, 32773, 32946}
 
+_MOST_COMPRESSED = 1100
+"""Bytes of pixels that a byte of PNG or JPEG can stand for at most; Deflate's limit is 1032."""
+
 
 class VipsReader(SlideReader):
     """Pixels by libvips regions; 16-bit and gray images become 8-bit RGB, transparency becomes white."""
@@ -44,7 +47,9 @@ class VipsReader(SlideReader):
     def _load(self) -> list[Any]:
         if self.path.suffix.lower() not in _TIFF:
             # revalidate: libvips keeps opened files in a cache and would show what a rewritten file held before.
-            return [pyvips.Image.new_from_file(str(self.path), fail_on="truncated", revalidate=True)]
+            image = pyvips.Image.new_from_file(str(self.path), fail_on="truncated", revalidate=True)
+            self._check_size(image)
+            return [image]
         levels = tiff_levels(self.path)
         if any(level.jfif_under_rgb_tag() for level in levels):
             raise UnsuitableError("libvips shows wrong colours where the tag says RGB and the stream YCbCr")
@@ -54,6 +59,17 @@ class VipsReader(SlideReader):
             if 0 in level.counts:
                 raise UnsuitableError("libvips cannot read absent tiles")
         return [self._load_page(level) for level in levels]
+
+    def _check_size(self, image: Any) -> None:
+        """Refuse a header that lies about its size: libvips would fill the disk with pixels that are not there."""
+        bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 8
+        raw, stored = image.width * image.height * image.bands * bits / 8, self.path.stat().st_size
+        if raw > _MOST_COMPRESSED * stored:
+            raise SlideOpenError(
+                f"it claims {image.width} × {image.height} pixels, but has only {stored} bytes.",
+                mend="Copy it again.",
+                path=self.path,
+            )
 
     def _load_page(self, level: TiffLevel) -> Any:
         subifd = {} if level.subifd is None else {"subifd": level.subifd}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -97,3 +101,26 @@ def test_what_is_called_a_picture_and_is_none(tmp_path):
     with pytest.raises(SlideOpenError) as error:
         open_slide(tmp_path / "a.png")
     assert "a.png" in str(error.value)
+
+
+def test_a_png_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    # Arrange: a header of 40000 x 40000 pixels on the data of 8 x 8
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[16:24] = (40_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path = tmp_path / "lying.png"
+    path.write_bytes(data)
+
+    # Act / Assert
+    with pytest.raises(SlideOpenError, match=r"claims 40000 × 40000 pixels, but has only \d+ bytes"):
+        open_slide(path)
+
+
+def test_an_empty_but_large_png_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "white.png"
+    Image.fromarray(np.full((4000, 4000), 255, np.uint8)).convert("1").save(path, optimize=True)
+
+    with open_slide(path) as reader:
+        assert reader.read(0, 3900, 3900, 100, 100).min() == 255
