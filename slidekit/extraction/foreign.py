@@ -9,7 +9,7 @@ import numpy as np
 
 from slidekit.errors import RecordError, SlidekitError
 from slidekit.io.tfrecord import RecordIndex, TileRecord, index_path, iter_records, read_index, read_record_at
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.seeding import slide_generator
 from slidekit.slide.fate import Fate
 from slidekit.slide.report_model import SlideReport

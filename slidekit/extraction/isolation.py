@@ -42,6 +42,7 @@ class ChildProcess:
 
     def __init__(self) -> None:
         self.died = False
+        self._killed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
 
@@ -49,6 +50,9 @@ class ChildProcess:
         """Extract a slide in the child; if the child dies, that is the slide's report."""
         self.died = False
         process = self._process or self._start()
+        if self._killed:
+            # It was asked to end while it was being started.
+            process.kill()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -89,8 +93,14 @@ class ChildProcess:
             tail = f" Its last words: {lines[-1]}" if lines else ""
         return f"The process that read the slide {how}.{tail}"
 
+    def kill(self) -> None:
+        """End the child now, whatever it is doing; may be called while another thread waits in `run`."""
+        self._killed = True
+        if (process := self._process) is not None:
+            process.kill()
+
     def close(self) -> None:
-        """End the child now, whatever it is doing."""
+        """End the child and let go of its pipes; no thread may be in `run`."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

@@ -147,15 +147,19 @@ def _run_in_children(
             tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
             results.append((job, report))
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="slidekit-minder") as pool:
-        minders: set[Future[None]] = {pool.submit(mind, child) for child in children}
-        try:
-            _wait_for(minders)
-        finally:
-            # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
-            stop.set()
-            for child in children:
-                child.close()
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="slidekit-minder") as pool:
+            minders: set[Future[None]] = {pool.submit(mind, child) for child in children}
+            try:
+                _wait_for(minders)
+            finally:
+                # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
+                stop.set()
+                for child in children:
+                    child.kill()
+    finally:
+        for child in children:
+            child.close()
     return results
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 
 __all__ = ["decode_jpeg", "join_tables", "with_colour_marker"]
 

@@ -9,16 +9,17 @@ the surplus feeds the kernel at the borders. How near it comes is known before a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pyvips
 from PIL import Image
 
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 
-__all__ = ["AxisPlan", "plan_axis", "resize_to_plan"]
+__all__ = ["AxisPlan", "interpolate_to_plan", "plan_axis", "resize_to_plan"]
 
 _SUPPORT = 3
 """Lanczos3 reaches 3 output pixels to either side when it reduces."""
@@ -69,6 +70,10 @@ class AxisPlan:
     def is_crop(self) -> bool:
         """Whether the source pixels are the output pixels."""
         return self.total == 0 and self.length == self.size and self.box == (0.0, float(self.size))
+
+    def without_vips(self) -> AxisPlan:
+        """The same pixels for a resampler that takes any origin."""
+        return replace(self, lead=0, total=0)
 
 
 @lru_cache(maxsize=4096)
@@ -150,3 +155,25 @@ def resize_to_plan(image: RGBImage, across: AxisPlan, down: AxisPlan) -> RGBImag
     box = (across.box[0], down.box[0], across.box[1], down.box[1])
     resized = Image.fromarray(image).resize((across.size, down.size), Image.Resampling.LANCZOS, box=box)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def interpolate_to_plan(image: RGBImage, across: AxisPlan, down: AxisPlan) -> RGBImage:
+    """Interpolate cubically between the pixels of an image: for scales near 1, several times faster than Lanczos.
+
+    Parameters
+    ----------
+    image
+        (down.length, across.length, 3), uint8.
+    across, down
+        Plans of columns and rows, without libvips.
+
+    Returns
+    -------
+    ndarray (down.size, across.size, 3), uint8
+    """
+    # From centres of output pixels to centres of source pixels.
+    x, y = across.box[0] + across.scale / 2 - 0.5, down.box[0] + down.scale / 2 - 0.5
+    matrix = np.array([[across.scale, 0, x], [0, down.scale, y]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    made = cv2.warpAffine(image, matrix, (across.size, down.size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(made, dtype=np.uint8)

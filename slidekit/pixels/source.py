@@ -40,6 +40,8 @@ class Source:
         Source pixels per output pixel; 1 where the source is the output.
     average
         Pixels of the level, decoded at 1 / `shrink`, that are averaged along each axis to a source pixel.
+    cubic
+        Whether the little that is left to resample is done by cubic interpolation instead of Lanczos.
     """
 
     level: int
@@ -49,6 +51,7 @@ class Source:
     scale_x: float
     scale_y: float
     average: int = 1
+    cubic: bool = False
 
     def averaged(self) -> Source:
         """As an overview is read where no level and no DCT reduction comes near: blocks of pixels are averaged first.
@@ -88,7 +91,7 @@ def choose_source(
         Size of an output pixel in level-0 pixels.
     resample
         ``exact``: full decode. ``shrink``: DCT reductions that leave at least 1.5 to Lanczos, or 1/2 where that is
-        the whole reduction. ``fast``: any DCT reduction that is not beyond the output.
+        exactly the reduction. ``fast``: any DCT reduction that is not beyond the output by more than 5 %.
     enable_downsample
         Whether levels other than 0 may be used.
     """
@@ -103,13 +106,14 @@ def choose_source(
     at = reader.levels[level]
     reductions = (pixel_x / at.downsample_x, pixel_y / at.downsample_y)
     shrink = _choose_shrink(reader.shrinks(level), reductions, resample)
+    left = (reductions[0] / shrink, reductions[1] / shrink)
     return Source(
         level,
         shrink,
         at.downsample_x * shrink,
         at.downsample_y * shrink,
-        pixel_x / (at.downsample_x * shrink),
-        pixel_y / (at.downsample_y * shrink),
+        *left,
+        cubic=resample == "fast" and all(abs(scale - 1) <= _WHOLE_REDUCTION for scale in left),
     )
 
 
@@ -119,7 +123,9 @@ def _choose_shrink(available: tuple[int, ...], reductions: tuple[float, float], 
         left = [reduction / shrink for reduction in reductions]
         if resample == "fast":
             return min(left) >= 1 - _WHOLE_REDUCTION - _ROUNDING
-        is_whole = all(abs(value - 1) <= _WHOLE_REDUCTION + _ROUNDING for value in left)
+        # What remains of a reduction that is not quite whole costs as much to resample as half decoding saves, and
+        # the two together fall below 40 dB of exact.
+        is_whole = all(abs(value - 1) <= _ROUNDING for value in left)
         return min(left) >= _LEAST_LEFT - _ROUNDING or (shrink == 2 and is_whole)
 
     if resample == "exact":

@@ -8,14 +8,18 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader
-from slidekit.pixels.resize import AxisPlan, plan_axis, resize_to_plan
+from slidekit.pixels.image import WHITE, RGBImage
+from slidekit.pixels.readers.base import SlideReader
+from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
 from slidekit.pixels.source import Source, choose_source
 
 __all__ = ["STRIP_BYTES", "read_overview", "read_resampled", "tiles_per_strip"]
 
 STRIP_BYTES = 32 << 20
 """Source pixels of a strip, in bytes, that are in memory at one time."""
+
+_WIDEST_STRIP = 16_384
+"""Output pixels; OpenCV interpolates images of less than 32768 columns."""
 
 _EDGE = 1e-6
 
@@ -48,15 +52,12 @@ def read_resampled(reader: SlideReader, source: Source, x: float, y: float, widt
     down = plan_axis(y / source.downsample_y, source.scale_y, height)
     if across.is_crop and down.is_crop and source.average == 1:
         return reader.read(source.level, across.start, down.start, width, height, source.shrink)
-    if (across.total == 0) != (down.total == 0):
-        # Both axes go through one resampler: Pillow can do what libvips cannot, never the other way round.
-        across, down = _for_pillow(across), _for_pillow(down)
-    image = resize_to_plan(_read_extended(reader, source, across, down), across, down)
+    if source.cubic or (across.total == 0) != (down.total == 0):
+        # Both axes go through one resampler: others can do what libvips cannot, never the other way round.
+        across, down = across.without_vips(), down.without_vips()
+    image = _read_extended(reader, source, across, down)
+    image = interpolate_to_plan(image, across, down) if source.cubic else resize_to_plan(image, across, down)
     return _whiten_outside(image, reader, source, x, y)
-
-
-def _for_pillow(plan: AxisPlan) -> AxisPlan:
-    return AxisPlan(plan.start, plan.length, 0, plan.size, 0, plan.box, plan.scale)
 
 
 def _read_extended(reader: SlideReader, source: Source, across: AxisPlan, down: AxisPlan) -> RGBImage:
@@ -129,7 +130,8 @@ def tiles_per_strip(source: Source, tile_px: int, pitch_px: int) -> int:
         From one tile's left edge to the next, output pixels.
     """
     column_bytes = tile_px * source.scale_y * 3 * source.scale_x
-    return max(1, int(STRIP_BYTES / column_bytes - tile_px) // pitch_px + 1)
+    columns = min(int(STRIP_BYTES / column_bytes), _WIDEST_STRIP)
+    return max(1, (columns - tile_px) // pitch_px + 1)
 
 
 def read_overview(reader: SlideReader, pixel_x: float, pixel_y: float, *, band_rows: int = 0) -> RGBImage:

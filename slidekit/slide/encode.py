@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import simplejpeg
 
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.slide.spec import ImageFormat
 
 __all__ = ["encode_image"]

@@ -14,7 +14,7 @@ import numpy as np
 from slidekit.errors import NormalizerError, SlideReadError, SpecError
 from slidekit.io.tfrecord import TileRecord, index_path
 from slidekit.norm import StainNormalizer, autoselect
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.seeding import slide_generator
 from slidekit.slide.encode import encode_image
 from slidekit.slide.fate import Fate

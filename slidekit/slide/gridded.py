@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.slide.grid import Grid
 from slidekit.slide.image import SlideImage
 from slidekit.slide.plan import SlidePlan, plan_slide

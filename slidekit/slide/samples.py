@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from slidekit.io.atomic import atomic_write
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.seeding import slide_generator
 from slidekit.slide.encode import encode_image
 

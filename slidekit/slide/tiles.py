@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import SlideReadError
-from slidekit.pixels.readers.base import RGBImage, SlideReader
+from slidekit.pixels.image import RGBImage
+from slidekit.pixels.readers.base import SlideReader
 from slidekit.pixels.source import Source
 from slidekit.pixels.strips import read_resampled, tiles_per_strip
 from slidekit.slide.grid import Grid

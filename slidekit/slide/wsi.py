@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from slidekit.errors import SpecError
-from slidekit.pixels.readers.base import RGBImage
+from slidekit.pixels.image import RGBImage
 from slidekit.slide.gridded import GriddedSlide
 from slidekit.slide.parallel import map_ordered, usable_cores
 from slidekit.slide.roi import ROISet

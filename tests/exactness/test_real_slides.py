@@ -92,7 +92,7 @@ def test_jpeg_tiles_lose_no_more_than_the_jpeg_of_the_reference(
         assert psnr(tile, expected) >= best - 1
 
 
-@pytest.mark.parametrize(("resample", "least"), [("shrink", 38.0), ("fast", 31.0)])
+@pytest.mark.parametrize(("resample", "least"), [("shrink", 40.0), ("fast", 31.0)])
 @pytest.mark.parametrize("tile_um", [128, 256])
 def test_faster_modes_stay_near_exact(real_data: Path, resample: str, least: float, tile_um: float) -> None:
     # Arrange

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from slidekit.pixels.image import RGBImage
 from slidekit.pixels.metadata import SlideMetadata
-from slidekit.pixels.readers.base import RGBImage, SlideReader, make_levels
+from slidekit.pixels.readers.base import SlideReader, make_levels
 
 
 class StubReader(SlideReader):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from slidekit.pixels.resize import AxisPlan, plan_axis, resize_to_plan
+from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
 from tests.pixels.pictures import psnr, tissue
 
 ORIGINS = st.one_of(st.floats(-500, 100_000), st.integers(-500, 100_000).map(float))
@@ -121,3 +121,23 @@ class TestAgainstPillow:
         across, down = plan_axis(10, 1, 60), plan_axis(20, 1, 40)
         image = resize_to_plan(cut(picture, across, down), across, down)
         assert np.array_equal(image, picture[20:60, 10:70])
+
+
+class TestInterpolation:
+    @pytest.mark.parametrize("scale", [0.96, 0.989, 1.0, 1.002, 1.04])
+    @pytest.mark.parametrize("origin", [(20.0, 30.0), (21.37, 28.81)])
+    def test_cubic_lies_where_lanczos_does(self, scale, origin):
+        # Arrange
+        image = tissue(400, 300, detail=2.5)
+        across, down = (
+            plan_axis(start, scale, size).without_vips() for start, size in zip(origin, (256, 200), strict=True)
+        )
+        cropped = cut(image, across, down)
+
+        # Act
+        made = interpolate_to_plan(cropped, across, down)
+
+        # Assert
+        expected = resize_to_plan(cropped, across, down)
+        assert made.shape == (200, 256, 3)
+        assert psnr(made, expected) >= 40

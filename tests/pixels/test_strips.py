@@ -93,7 +93,7 @@ class TestAgainstPillow:
         picture = tissue(1000, 800, detail=2.5)
         path = write_svs(tmp_path / "a.svs", [picture], mpp=0.25, quality=95)
         with open_slide(path) as opened:
-            for pixel in (1.978, 2, 2.06, 4.04):
+            for pixel in (2, 3.1, 4.04):
                 shrunk, exact = (choose_source(opened, pixel, pixel, resample=how) for how in ("shrink", "exact"))
                 assert (shrunk.shrink, exact.shrink) == (2, 1)
                 images = [read_resampled(opened, source, 101.4, 77.3, 150, 120) for source in (shrunk, exact)]
@@ -143,7 +143,8 @@ class TestStrips:
         source = Source(0, 1, 1, 1, scale, scale)
         count = tiles_per_strip(source, tile_px, tile_px)
         assert count * tile_px * tile_px * scale * scale * 3 <= STRIP_BYTES or count == 1
-        assert (count + 1) * tile_px * tile_px * scale * scale * 3 > STRIP_BYTES
+        # One more would be too much memory, or too wide for OpenCV.
+        assert (count + 1) * tile_px * tile_px * scale * scale * 3 > STRIP_BYTES or (count + 1) * tile_px > 16_384
 
     def test_overlapping_tiles(self):
         source = Source(0, 1, 1, 1, 2, 2)

@@ -9,18 +9,12 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from slidekit.errors import SlideReadError
+from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.metadata import SlideMetadata
 
-__all__ = ["WHITE", "Level", "RGBImage", "SlideReader", "UnsuitableError", "make_levels"]
-
-RGBImage = npt.NDArray[np.uint8]
-"""An image (rows, columns, 3), RGB."""
-
-WHITE = 255
-"""Pixels that a format declares absent, and pixels outside the slide, are white: they are glass."""
+__all__ = ["Level", "SlideReader", "UnsuitableError", "make_levels"]
 
 
 class UnsuitableError(Exception):

@@ -13,10 +13,11 @@ import imagecodecs
 import numpy as np
 
 from slidekit.errors import SlideReadError
+from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.jpeg import decode_jpeg, join_tables, with_colour_marker
 from slidekit.pixels.metadata import SlideMetadata
 from slidekit.pixels.native import TileCache
-from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader, UnsuitableError, make_levels
+from slidekit.pixels.readers.base import SlideReader, UnsuitableError, make_levels
 from slidekit.pixels.readers.tiff_levels import OTHER_LAYOUTS, TiffLevel, tiff_levels
 
 __all__ = ["NativeTiffReader"]

@@ -11,8 +11,9 @@ import openslide
 from PIL import Image
 
 from slidekit.errors import SlideOpenError, SlideReadError
+from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.metadata import SlideMetadata
-from slidekit.pixels.readers.base import WHITE, RGBImage, SlideReader, UnsuitableError, make_levels
+from slidekit.pixels.readers.base import SlideReader, UnsuitableError, make_levels
 
 __all__ = ["OpenSlideReader"]
 

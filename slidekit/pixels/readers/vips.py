@@ -10,8 +10,9 @@ import numpy as np
 import pyvips
 
 from slidekit.errors import SlideOpenError, SlideReadError
+from slidekit.pixels.image import RGBImage
 from slidekit.pixels.metadata import SlideMetadata
-from slidekit.pixels.readers.base import RGBImage, SlideReader, UnsuitableError, make_levels
+from slidekit.pixels.readers.base import SlideReader, UnsuitableError, make_levels
 from slidekit.pixels.readers.tiff_levels import OTHER_LAYOUTS, TiffLevel, tiff_levels
 
 __all__ = ["VipsReader"]

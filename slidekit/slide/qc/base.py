@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.pixels.readers.base import Level, RGBImage
+from slidekit.pixels.image import RGBImage
+from slidekit.pixels.readers.base import Level
 
 __all__ = ["BoolMask", "QCMethod", "SlideView"]
 
