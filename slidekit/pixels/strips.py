@@ -15,7 +15,7 @@ from slidekit.pixels.source import Source, choose_source
 
 __all__ = ["STRIP_BYTES", "read_overview", "read_resampled", "tiles_per_strip"]
 
-STRIP_BYTES = 32 << 20
+STRIP_BYTES = 12 << 20
 """Source pixels of a strip, in bytes, that are in memory at one time."""
 
 _WIDEST_STRIP = 16_384

@@ -9,38 +9,86 @@ import pytest
 
 from slidekit.pixels.native import TileCache
 
+PLANE = (0, 1)
+
 
 class Maker:
+    """Asks a cache for tiles by (row, column), and notes which it had to make."""
+
     def __init__(self, size: int = 100) -> None:
-        self.made: list[int] = []
+        self.made: list[tuple[int, int]] = []
         self._size = size
 
-    def __call__(self, cache: TileCache, key: int) -> np.ndarray:
+    def __call__(self, cache: TileCache, row: int, column: int = 0, plane: tuple[int, int] = PLANE) -> np.ndarray:
         def make() -> np.ndarray:
-            self.made.append(key)
-            return np.full((1, self._size, 1), key % 256, np.uint8)
+            self.made.append((row, column))
+            return np.full((1, self._size, 1), row % 256, np.uint8)
 
-        return cache.get(key, make)
+        return cache.get(plane, row, column, make)
 
 
 def test_a_tile_is_made_once():
     cache, get = TileCache(), Maker()
     assert get(cache, 7) is get(cache, 7)
-    assert get.made == [7]
+    assert get.made == [(7, 0)]
 
 
-def test_the_tile_that_was_not_asked_for_longest_goes_first():
+def test_planes_and_columns_are_different_tiles():
+    cache, get = TileCache(), Maker()
+    for column, plane in ((0, (0, 1)), (1, (0, 1)), (0, (0, 2)), (0, (1, 1))):
+        get(cache, 3, column, plane)
+    assert len(get.made) == 4
+
+
+def test_a_pass_in_strips_makes_each_tile_once_though_memory_holds_two_rows_only():
+    # Arrange: tiles of the output span rows 0-2, 2-4, 4-6 of native tiles; strips go from left to right
+    columns = 50
+    cache, get = TileCache(2 * columns * 100), Maker()
+
+    # Act
+    for top in (0, 2, 4):
+        for left in range(0, columns, 5):
+            cache.begin(PLANE, top + 2)
+            for row in range(top, top + 3):
+                for column in range(left, min(left + 6, columns)):
+                    get(cache, row, column)
+
+    # Assert
+    assert len(get.made) == len(set(get.made)) == 7 * columns
+
+
+def test_other_planes_go_first():
     cache, get = TileCache(300), Maker()
-    for key in (1, 2, 3, 1, 4, 1, 3, 2):
-        get(cache, key)
-    assert get.made == [1, 2, 3, 4, 2]
+    get(cache, 90, plane=(2, 1))
+    for row in (5, 6, 7):
+        get(cache, row)
+    get.made.clear()
+    for row in (5, 6, 7):
+        get(cache, row)
+    assert get.made == []
+
+
+def test_a_new_pass_begins_with_an_empty_cache():
+    # Arrange: the bottom of the slide fills the cache
+    cache, get = TileCache(300), Maker()
+    for column in range(3):
+        get(cache, 100, column)
+    get.made.clear()
+
+    # Act: a read further up keeps its own tiles, instead of losing each as the highest
+    cache.begin(PLANE, 2)
+    for column in (0, 1, 2, 0, 1, 2):
+        get(cache, 2, column)
+
+    # Assert
+    assert len(get.made) == 3
 
 
 def test_a_tile_beyond_the_budget_is_held_alone():
     cache, get = TileCache(10), Maker()
-    for key in (1, 1, 2, 2, 1):
-        get(cache, key)
-    assert get.made == [1, 2, 1]
+    for row in (1, 1, 2, 2, 1):
+        get(cache, row)
+    assert get.made == [(1, 0), (2, 0), (1, 0)]
 
 
 def test_clear_lets_go():
@@ -48,7 +96,7 @@ def test_clear_lets_go():
     get(cache, 1)
     cache.clear()
     get(cache, 1)
-    assert get.made == [1, 1]
+    assert get.made == [(1, 0), (1, 0)]
 
 
 def test_what_fails_is_not_held():
@@ -58,7 +106,7 @@ def test_what_fails_is_not_held():
         raise ValueError("damaged")
 
     with pytest.raises(ValueError, match="damaged"):
-        cache.get(1, fail)
+        cache.get(PLANE, 1, 0, fail)
     assert get(cache, 1)[0, 0, 0] == 1
 
 
@@ -69,4 +117,4 @@ def test_threads_get_the_right_tiles_and_the_budget_holds():
         tiles = list(pool.map(lambda key: get(cache, key), keys))
     assert [int(tile[0, 0, 0]) for tile in tiles] == keys
     assert cache._held <= 1000
-    assert cache._held == sum(tile.nbytes for tile in cache._tiles.values())
+    assert cache._held == sum(tile.nbytes for tiles in cache._rows.values() for tile in tiles.values())

@@ -58,11 +58,13 @@ class NativeTiffReader(SlideReader):
         tiff = self._tiff[level]
         tile_width, tile_height = tiff.tile_width // shrink, tiff.tile_height // shrink
         image = np.empty((height, width, 3), np.uint8)
-        for row in range(y // tile_height, (y + height - 1) // tile_height + 1):
+        last_row = (y + height - 1) // tile_height
+        self._cache.begin((level, shrink), last_row)
+        for row in range(y // tile_height, last_row + 1):
             top = row * tile_height
             for column in range(x // tile_width, (x + width - 1) // tile_width + 1):
                 left = column * tile_width
-                tile = self._tile(level, row * tiff.columns + column, shrink)
+                tile = self._tile(level, row, column, shrink)
                 from_y, to_y = max(y, top), min(y + height, top + tile_height)
                 from_x, to_x = max(x, left), min(x + width, left + tile_width)
                 image[from_y - y : to_y - y, from_x - x : to_x - x] = tile[
@@ -70,8 +72,9 @@ class NativeTiffReader(SlideReader):
                 ]
         return image
 
-    def _tile(self, level: int, index: int, shrink: int) -> RGBImage:
-        return self._cache.get((level, index, shrink), lambda: self._decode(level, index, shrink))
+    def _tile(self, level: int, row: int, column: int, shrink: int) -> RGBImage:
+        index = row * self._tiff[level].columns + column
+        return self._cache.get((level, shrink), row, column, lambda: self._decode(level, index, shrink))
 
     def _decode(self, level: int, index: int, shrink: int) -> RGBImage:
         tiff = self._tiff[level]

@@ -61,7 +61,7 @@ class QCMask:
         scale = np.array([columns / dimensions[0], rows / dimensions[1]] * 2)
         limits = np.array([columns, rows] * 2, float)
         x0, y0, x1, y1 = np.clip(boxes * scale, 0, limits).T
-        integral = np.asarray(cv2.integral(self.mask.astype(np.uint8), sdepth=cv2.CV_64F), dtype=np.float64)
+        integral = np.asarray(cv2.integral(self.mask.astype(np.uint8), sdepth=cv2.CV_32S), dtype=np.int32)
         covered = (
             _interpolate(integral, x1, y1)
             - _interpolate(integral, x0, y1)
@@ -78,7 +78,7 @@ class QCMask:
 
 
 def _interpolate(
-    integral: npt.NDArray[np.float64], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+    integral: npt.NDArray[np.int32], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The integral image between its nodes; bilinear is exact because the mask is constant in each pixel."""
     i, j = (

@@ -13,7 +13,7 @@ from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
 __all__ = ["Otsu"]
 
 _SHORT_SIDE = 500
-_LONGEST_SIDE = 4096
+_LONGEST_SIDE = 3000
 _MEDIAN = 7
 
 

@@ -1,0 +1,70 @@
+"""Memory of one slide does not grow with the slide."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slidekit.demo.layout import lay_out
+from slidekit.demo.scene import FragmentPlan
+from slidekit.demo.tissue import draw_tissue
+from tests.slide.huge_slide import TILE, write_huge_svs
+
+WIDTH, HEIGHT = 100_000, 80_000
+BAND = range(40_000, 43_000)
+
+EXTRACT = """
+import json, resource, sys
+from slidekit.slide.extract import OutputFolders, extract_from_wsi
+from slidekit.slide.spec import ExtractionSpec
+from slidekit.slide.wsi import WSI
+from pathlib import Path
+spec = ExtractionSpec.create(tile_px=299, tile_um=302, qc=sys.argv[3].split(","), threads=2,
+                             enable_downsample=sys.argv[4] == "pyramid", resample=sys.argv[5])
+with WSI.from_spec(sys.argv[1], spec) as wsi:
+    wsi.qc(spec.qc)
+    folder = Path(sys.argv[2])
+    report = extract_from_wsi(wsi, spec, OutputFolders(folder, None, folder / "previews"))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"kept": report.kept, "peak_mb": peak}))
+"""
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scene = lay_out(500, 500, (FragmentPlan((0.5, 0.5), (0.49, 0.49)),), seed=5)
+    tissue = draw_tissue(scene, 0.25)[900 : 900 + TILE, 900 : 900 + TILE]
+
+    def in_band(x: int, y: int, edge: int) -> bool:
+        return y < BAND.stop and y + edge > BAND.start
+
+    path = tmp_path_factory.mktemp("huge") / "huge.svs"
+    return write_huge_svs(path, WIDTH, HEIGHT, np.ascontiguousarray(tissue), in_band)
+
+
+@pytest.mark.parametrize(
+    ("qc", "levels", "resample"),
+    [("otsu", "pyramid", "shrink"), ("blur,otsu", "level 0", "shrink"), ("otsu", "level 0", "exact")],
+)
+def test_a_slide_of_8_gigapixels_takes_half_a_gigabyte(
+    huge: Path, tmp_path: Path, qc: str, levels: str, resample: str
+) -> None:
+    arguments = [str(huge), str(tmp_path), qc, levels, resample]
+    done = subprocess.run(
+        [sys.executable, "-c", EXTRACT, *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["kept"] >= 40
+    assert result["peak_mb"] <= 500, result
