@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from slidekit.errors import MissingROIError, SlidekitError
 from slidekit.extraction.progress import ProgressEvent
@@ -49,11 +51,17 @@ def run_job(
         report = failed_report(job, f"{error.message} {error.mend or ''}".strip())
     except Exception as error:  # noqa: BLE001 - a slide must never take others with it, whatever happens in it
         _log.debug("slide %s failed", job.name, exc_info=True)
-        report = failed_report(job, f"{type(error).__name__}: {error}")
+        report = failed_report(job, _say_unexpected(error))
     report = report.model_copy(update={"seconds": time.monotonic() - started})
     if not spec.dry_run:
         write_slide_report(job, report)
     return report
+
+
+def _say_unexpected(error: Exception) -> str:
+    """An error that nobody foresaw, and where it arose: in a user's own QC function, it may be."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
 def write_slide_report(job: SlideJob, report: SlideReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,12 @@ def write_outputs(
     for folder in folders:
         write_manifest(folder)
     created = datetime.now()
-    listed = list(reports.values())
+    before = _read_timings(report_dir / "timings.csv")
+    # A slide that was finished before keeps the time that it took then.
+    listed = [
+        report if report.seconds else report.model_copy(update={"seconds": before.get(report.slide, 0.0)})
+        for report in reports.values()
+    ]
     try:
         written = write_tables(report_dir, listed, spec, created=created)
         return [*written, *(write_pdf(report_dir, listed, spec, created) if spec.report else [])]
@@ -61,6 +67,14 @@ def write_outputs(
         # The tiles are safe and complete: a report that cannot be written must not hide that.
         _log.error("the report could not be written: %s", error)
         return []
+
+
+def _read_timings(path: Path) -> dict[str, float]:
+    try:
+        rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        return {row["slide"]: float(row["seconds"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # none yet, or not ours: times are a convenience
 
 
 def write_pdf(

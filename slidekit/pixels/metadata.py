@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from defusedxml import ElementTree
+
+from slidekit.errors import SlideOpenError
+
+if TYPE_CHECKING:
+    import tifffile
 
 __all__ = ["FileMPP", "SlideMetadata", "metadata_from_openslide", "metadata_from_tiff"]
 
@@ -102,6 +107,8 @@ def metadata_from_tiff(path: Path) -> SlideMetadata:
 
     Raises
     ------
+    SlideOpenError
+        If the file is cut off.
     OSError, ValueError
         If the file is not a TIFF (tifffile's ``TiffFileError`` is a ValueError).
     """
@@ -109,12 +116,29 @@ def metadata_from_tiff(path: Path) -> SlideMetadata:
 
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
+        _check_whole(path, page)
         properties = {tag.name: str(tag.value)[:10_000] for tag in page.tags.values()}
         resolution = _mpp_from_resolution(page)
         if tiff.is_ome and tiff.ome_metadata:
             stated, power = _read_ome(tiff.ome_metadata)
             return SlideMetadata("ome-tiff", properties, stated or resolution, power)
         return SlideMetadata("tiff", properties, resolution)
+
+
+_MOST_MISSING = 0.05
+
+
+def _check_whole(path: Path, page: tifffile.TiffPage) -> None:
+    """Say at once that a file is cut off: otherwise it seems to lack µm/px, and then tiles."""
+    size = path.stat().st_size
+    stored = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    missing = sum(offset + count > size for offset, count in stored)
+    if missing > _MOST_MISSING * len(stored):
+        raise SlideOpenError(
+            f"the file is cut off: {missing} of the {len(stored)} tiles or strips of its image lie beyond its end.",
+            mend="Copy it again.",
+            path=path,
+        )
 
 
 def _mpp_from_resolution(page: object) -> FileMPP | None:

@@ -99,11 +99,12 @@ def _check(path: Path, x: float, y: float, source: str) -> None:
 
 def _contradiction(override: float, metadata: SlideMetadata) -> str | None:
     stated = metadata.mpp
-    if stated is None or not MPP_RANGE[0] <= stated.x <= MPP_RANGE[1]:
+    if stated is None:
         return None
     if abs(override / stated.x - 1) <= _CONTRADICTION and abs(override / stated.y - 1) <= _CONTRADICTION:
         return None
-    return f"{override:.4g} µm/px was given, but the file says {stated.x:.4g} ({stated.source})."
+    absurd = "" if MPP_RANGE[0] <= stated.x <= MPP_RANGE[1] else ", which cannot be true"
+    return f"{override:.4g} µm/px was given, but the file says {stated.x:.4g} ({stated.source}){absurd}."
 
 
 def _implausible(x: float, y: float, metadata: SlideMetadata) -> str | None:

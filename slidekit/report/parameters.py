@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slidekit.report.numerals import significant
-from slidekit.slide.spec import ExtractionSpec, describe_method
+from slidekit.slide.fingerprint import describe_callable
+from slidekit.slide.spec import ExtractionSpec
 from slidekit.units import Magnification
 
 __all__ = ["Parameter", "ParameterGroup", "parameter_groups", "qc_text"]
@@ -63,7 +64,9 @@ def parameter_groups(spec: ExtractionSpec) -> tuple[ParameterGroup, ...]:
 
 def qc_text(spec: ExtractionSpec) -> str:
     """The QC methods of a spec on one line, such as ``otsu, blur``; empty where there are none."""
-    return ", ".join(_method_text(describe_method(method)) for method in spec.qc)
+    return ", ".join(
+        _method_text(method if isinstance(method, str) else describe_callable(method)) for method in spec.qc
+    )
 
 
 def _tiles(spec: ExtractionSpec) -> tuple[Parameter, ...]:
@@ -206,7 +209,7 @@ def _share(share: float) -> str:
 def _method_text(method: Any) -> str:
     if isinstance(method, str):
         return method
-    settings = {name: value for name, value in method.items() if name != "method"}
+    settings = {name: value for name, value in method.items() if name not in ("method", "fingerprint")}
     name = str(method["method"]).rsplit(".", 1)[-1]
     if not settings:
         return name

@@ -46,6 +46,7 @@ LEGEND: tuple[LegendEntry, ...] = (KEPT, ROI_OUTLINE, BACKGROUND, OUT_OF_FOCUS, 
 """All colours of a preview, in the order of a legend."""
 
 _TINT = 0.35
+_VEIL = 0.45
 _SUBPIXEL = 4
 """Fractional bits of coordinates that OpenCV draws with."""
 
@@ -80,6 +81,8 @@ def draw_preview(
     """
     picture = _tint(image, masks)
     thin = max(1, round(max(image.shape) / 1200))
+    if tiles is not None:
+        _veil(picture, tiles * np.tile(scale, 2))
     if tiles is not None and len(tiles):
         edges = np.concatenate([tiles[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)]) * scale
         cv2.polylines(picture, list(_fixed(edges)), True, KEPT.rgb, thin, cv2.LINE_AA, _SUBPIXEL)
@@ -93,6 +96,14 @@ def draw_preview(
 def _fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     # OpenCV's pixel centres are whole numbers, ours are halves.
     return np.rint((points - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
+
+
+def _veil(picture: RGBImage, boxes: npt.NDArray[np.float64]) -> None:
+    """Pale what is not kept, in place: a dropped cell among kept ones has an outline on all sides, too."""
+    outside = np.ones(picture.shape[:2], np.bool_)
+    for x0, y0, x1, y1 in np.rint(boxes).astype(int):
+        outside[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = False
+    picture[outside] = (picture[outside] * (1 - _VEIL) + 255 * _VEIL).astype(np.uint8)
 
 
 def _tint(image: RGBImage, masks: Sequence[QCMask]) -> RGBImage:

@@ -89,6 +89,8 @@ class SlideReport(_Frozen):
         Share of the slide that Otsu calls tissue, 0–1; None where no mask was computed.
     tissue_mm2
         The same as an area, mm².
+    tissue_doubt
+        Why what Otsu calls background should be looked at by a person; None where there is no doubt.
     blur_burden
         Share of tissue out of focus, 0–1; None where blur was not measured.
     qc_shares
@@ -135,6 +137,7 @@ class SlideReport(_Frozen):
     roi_problems: tuple[str, ...] = ()
     tissue_share: float | None = None
     tissue_mm2: float | None = None
+    tissue_doubt: str | None = None
     blur_burden: float | None = None
     qc_shares: dict[str, float] = {}
     warnings: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slidekit.errors import QCError, SpecError
+from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec_message import describe_mistakes
 from slidekit.units import Magnification, Microns, parse_tile_um, tile_size_label
 
@@ -25,6 +26,9 @@ ReaderName = Literal["auto", "native", "vips", "openslide"]
 Resample = Literal["exact", "shrink", "fast"]
 ImageFormat = Literal["jpg", "png"]
 Subsampling = Literal["444", "422", "420"]
+
+_TARGET_MPP = (0.02, 200.0)
+"""µm/px that tiles may be asked for: beyond it somebody has mistaken µm/px for microns, or the other way round."""
 
 _SLIDEFLOW_NAMES = {"mpp_override": "mpp", "num_threads": "threads"}
 
@@ -185,6 +189,12 @@ class ExtractionSpec(BaseModel):
     def _check_together(self) -> Self:
         if self.normalizer_source is not None and self.normalizer is None:
             raise ValueError("normalizer_source is given without normalizer: name the method, e.g. macenko.")
+        low, high = _TARGET_MPP
+        if not low <= self.target_mpp <= high:
+            raise ValueError(
+                f"tiles of {self.tile_px} px and {self.tile_um} would have {self.target_mpp:.4g} µm/px, which no slide"
+                f" can give ({low:g}–{high:g}): tile_um is the edge of the tile, tile_mpp the µm/px."
+            )
         if self.overwrite and self.dry_run:
             raise ValueError("overwrite and dry_run exclude each other: a dry run writes no tiles.")
         return self
@@ -230,7 +240,7 @@ class ExtractionSpec(BaseModel):
     def canonical(self) -> dict[str, Any]:
         """What changes bytes, as plain JSON values: the content of ``extraction.json`` and of the hash."""
         fields = self.model_dump(mode="python", exclude=set(self.RUN_ONLY) | {"tile_mpp", "qc"})
-        fields["qc"] = [describe_method(method) for method in self.qc]
+        fields["qc"] = [method if isinstance(method, str) else describe_callable(method) for method in self.qc]
         return fields
 
     def digest(self) -> str:
@@ -241,14 +251,3 @@ class ExtractionSpec(BaseModel):
             fields["normalizer_source"] = hashlib.sha256(file.read_bytes()).hexdigest()
         text = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def describe_method(method: str | Callable[..., Any]) -> Any:
-    """A QC method as plain JSON: its word, its class and parameters, or the name of its function."""
-    if isinstance(method, str):
-        return method
-    parameters = getattr(method, "parameters", None)
-    if callable(parameters):
-        return {"method": type(method).__name__, **parameters()}
-    kind = method if hasattr(method, "__qualname__") else type(method)
-    return {"method": f"{kind.__module__}.{kind.__qualname__}"}

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.filters import TileStatistics
-from slidekit.slide.qc import Otsu, blur_burden, make_mask
-from slidekit.slide.qc.mask import tissue_share
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
+from slidekit.slide.tissue import tissue_facts
 from slidekit.slide.wsi import WSI
 
 __all__ = ["TileOutcome", "kept_boxes", "summarise", "write_tile_table"]
@@ -90,7 +89,7 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
     kept = [outcome for outcome in outcomes if outcome.fate is Fate.KEPT]
     labels = [roi.label for o in kept if (roi := wsi.roi_of(o.i, o.j)) is not None and roi.label is not None]
     width, height = wsi.dimensions
-    tissue, burden = _tissue_and_blur(wsi)
+    facts = tissue_facts(wsi)
     um_x, um_y = wsi.grid.tile_um
     return SlideReport(
         slide=wsi.name,
@@ -117,27 +116,13 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
         labels={label: labels.count(label) for label in sorted(set(labels))},
         rois=len(wsi.rois),
         roi_problems=tuple(str(problem) for problem in wsi.roi_set.problems),
-        tissue_share=tissue,
-        tissue_mm2=None if tissue is None else tissue * width * wsi.mpp_x * height * wsi.mpp_y / 1e6,
-        blur_burden=burden,
+        tissue_share=facts.share,
+        tissue_mm2=None if facts.share is None else facts.share * width * wsi.mpp_x * height * wsi.mpp_y / 1e6,
+        blur_burden=facts.blur_burden,
+        tissue_doubt=facts.doubt,
         qc_shares={mask.name: mask.share for mask in wsi.qc_masks},
         warnings=_warnings(wsi),
     )
-
-
-def _tissue_and_blur(wsi: WSI) -> tuple[float | None, float | None]:
-    if not wsi.qc_masks:
-        return None, None
-    masks = list(wsi.qc_masks)
-    blurred = next((mask for mask in masks if mask.reason == Fate.OUT_OF_FOCUS), None)
-    if all(mask.reason != Fate.BACKGROUND for mask in masks):
-        # Needed as the denominator only: it drops no tile.
-        otsu = make_mask(Otsu(), wsi, 1.0)
-        assert otsu is not None
-        masks.append(otsu)
-    background = next(mask for mask in masks if mask.reason == Fate.BACKGROUND)
-    burden = None if blurred is None else blur_burden(blurred.mask, background.mask)
-    return tissue_share(masks), burden
 
 
 def _why_empty(counts: dict[str, int]) -> str:

@@ -15,6 +15,7 @@ from slidekit.slide.parallel import map_ordered, usable_cores
 from slidekit.slide.roi import ROISet
 from slidekit.slide.spec import ExtractionSpec, ROIMethod
 from slidekit.slide.tiles import Strip, TileReader
+from slidekit.units import Magnification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ class WSI(GriddedSlide):
         Edge of a tile, output pixels.
     tile_um
         Edge of a tile in microns, or a magnification (``"10x"``).
+    tile_mpp
+        µm/px of the tiles, instead of `tile_um`: 0.5 with tiles of 256 px is the same as 128 µm.
     stride_div
         Stride is the tile's edge divided by this.
     roi_method
@@ -65,16 +68,17 @@ class WSI(GriddedSlide):
     ROIError
         If the file of regions cannot be used, or regions are demanded and missing.
     SpecError
-        If options make no sense.
+        If options make no sense, or both or neither of `tile_um` and `tile_mpp` are given.
     """
 
     def __init__(
         self,
         path: str | Path,
         tile_px: int,
-        tile_um: float | str,
+        tile_um: float | str | Magnification | None = None,
         stride_div: float = 1.0,
         *,
+        tile_mpp: float | None = None,
         roi_method: ROIMethod = "auto",
         roi_filter_method: Literal["center"] | float = "center",
         rois: str | Path | ROISet | None = None,
@@ -84,7 +88,7 @@ class WSI(GriddedSlide):
     ) -> None:
         spec = ExtractionSpec.create(
             tile_px=tile_px,
-            tile_um=tile_um,
+            **_tile_size(tile_um, tile_mpp),
             stride_div=stride_div,
             roi_method=roi_method,
             roi_filter_method=roi_filter_method,
@@ -260,6 +264,12 @@ class WSI(GriddedSlide):
             f"WSI({self.name!r}, {width} × {height} px at {self.mpp:.4g} µm/px, "
             f"{math.prod(self.shape)} cells of {self.spec.label})"
         )
+
+
+def _tile_size(tile_um: float | str | Magnification | None, tile_mpp: float | None) -> dict[str, Any]:
+    if tile_um is None and tile_mpp is None:
+        raise SpecError("The size of the tiles is missing.", mend="Give tile_um= (microns) or tile_mpp= (µm/px).")
+    return {name: size for name, size in (("tile_um", tile_um), ("tile_mpp", tile_mpp)) if size is not None}
 
 
 def _folder(path: str | Path | None) -> Path | None:

@@ -137,6 +137,7 @@ def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
     run(jobs, make_spec())
     before = contents(jobs[0].tfrecords)
     stamps = {path: path.stat().st_mtime_ns for path in jobs[0].tfrecords.glob("*.tfrecords")}
+    timings = (jobs[0].tfrecords / "timings.csv").read_text()
 
     # Act
     reports = run(jobs, make_spec())
@@ -145,6 +146,7 @@ def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
     assert {report.status for report in reports.values()} == {"skipped"}
     assert contents(jobs[0].tfrecords) == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert (jobs[0].tfrecords / "timings.csv").read_text() == timings
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete index", "delete records"])
@@ -269,6 +271,29 @@ def test_a_function_of_a_notebook_serves_as_qc(jobs, make_spec) -> None:
         # Where there are regions of interest, what lies outside of them is counted first.
         assert report.rois or 0.4 < report.counts["left_half"] / report.candidates <= 0.6, report
     assert {event.kind for event in events} == {"started", "tiles", "ended"}
+
+
+def test_a_qc_function_that_was_edited_is_another_parameter(jobs, make_spec) -> None:
+    def make(threshold: int):
+        return lambda wsi: wsi.thumb(256)[..., 1] < threshold
+
+    run(jobs, make_spec(qc=[make(150)]))
+    assert {r.status for r in run(jobs, make_spec(qc=[make(150)])).values()} == {"skipped"}
+
+    with pytest.raises(SpecError, match="qc: "):
+        run(jobs, make_spec(qc=[make(240)]))
+
+
+def test_an_error_in_a_qc_function_says_where_it_arose(jobs, make_spec) -> None:
+    def divides(wsi):
+        return 1 / 0
+
+    reports = run(jobs[:1], make_spec(qc=[divides]))
+
+    (report,) = reports.values()
+    assert report.status == "failed"
+    assert report.reason.startswith("ZeroDivisionError: division by zero (test_runner.py, line ")
+    assert report.reason.endswith("in divides)")
 
 
 def test_progress_tells_of_every_slide_and_tile(jobs, make_spec) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from slidekit.errors import SlideOpenError
 from slidekit.io.slide_tiff import write_svs, write_tiff
 from slidekit.pixels.metadata import FileMPP, metadata_from_openslide, metadata_from_tiff
 from slidekit.pixels.readers import open_slide
@@ -187,3 +188,24 @@ def test_what_is_no_tiff(tmp_path):
     (tmp_path / "a.tif").write_text("no TIFF")
     with pytest.raises(ValueError, match="not a TIFF"):
         metadata_from_tiff(tmp_path / "a.tif")
+
+
+def test_a_file_that_is_cut_off_says_so(tmp_path):
+    # Arrange: tifffile writes the directory first, so that half of the file still has it
+    whole, cut = tmp_path / "whole.tiff", tmp_path / "cut.tiff"
+    tifffile.imwrite(whole, np.zeros((900, 900, 3), np.uint8), tile=(128, 128))
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+
+    # Act / Assert
+    with pytest.raises(SlideOpenError, match=r"cut off: \d+ of the 64 tiles or strips .* Copy it again"):
+        metadata_from_tiff(cut)
+    assert metadata_from_tiff(whole).vendor == "tiff"
+
+
+def test_one_lost_tile_is_not_a_file_cut_off(tmp_path):
+    whole, cut = tmp_path / "whole.tiff", tmp_path / "cut.tiff"
+    tifffile.imwrite(whole, np.zeros((900, 900, 3), np.uint8), tile=(128, 128))
+    cut.write_bytes(whole.read_bytes()[:-100])
+
+    assert metadata_from_tiff(cut).vendor == "tiff"

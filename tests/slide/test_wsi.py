@@ -66,6 +66,16 @@ def test_facts(tissue_slide: Path) -> None:
         assert "64px_32um" in repr(wsi)
 
 
+def test_tile_mpp_is_another_way_to_say_tile_um(tissue_slide: Path) -> None:
+    with WSI(tissue_slide, 64, tile_mpp=0.5) as wsi, open_wsi(tissue_slide) as same:
+        assert wsi.spec.label == "64px_32um"
+        assert wsi.shape == same.shape
+    with pytest.raises(SpecError, match="say the same thing"):
+        WSI(tissue_slide, 64, 32, tile_mpp=0.5)
+    with pytest.raises(SpecError, match=r"tile_um= .* or tile_mpp="):
+        WSI(tissue_slide, 64)
+
+
 def test_an_override_holds_everywhere(tissue_slide: Path) -> None:
     with open_wsi(tissue_slide, mpp=0.25) as wsi:
         assert (wsi.mpp_x, wsi.mpp_y, wsi.mpp_source) == (0.25, 0.25, "mpp=")
@@ -188,19 +198,22 @@ def has_colour(picture: np.ndarray, rgb: tuple[int, int, int], at: tuple[float, 
     return bool((np.abs(part - rgb).sum(axis=-1) < 60).any())
 
 
-def test_preview_outlines_kept_tiles_and_no_others(tissue_slide: Path) -> None:
+def test_preview_outlines_kept_tiles_and_pales_all_else(tissue_slide: Path) -> None:
     with open_wsi(tissue_slide, qc="otsu") as wsi:
         picture, plain = wsi.preview(1000).astype(int), wsi.preview(1000, tiles=False).astype(int)
         taken, boxes = wsi.fates().taken, wsi.grid.boxes().astype(int)
     drawn = np.abs(picture - plain).sum(axis=-1) > 20
-    near_a_kept_edge = np.zeros((764, 1004), np.bool_)
+    near_a_kept_edge, kept = np.zeros((764, 1004), np.bool_), np.zeros((764, 1004), np.bool_)
     for x0, y0, x1, y1 in boxes[taken]:
         # A line of one pixel lies between two: both are darkened.
         assert drawn[max(0, y0 - 1) : y0 + 1, x0 + 5 : x1 - 5].any(axis=0).mean() > 0.95
         assert drawn[y0 + 5 : y1 - 5, max(0, x1 - 1) : x1 + 1].any(axis=1).mean() > 0.95
         near_a_kept_edge[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = True
         near_a_kept_edge[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2] = False
-    assert not (drawn & ~near_a_kept_edge[:760, :1000]).any()
+        kept[y0:y1, x0:x1] = True
+    inside, outside = kept[:760, :1000], ~kept[:760, :1000] & ~near_a_kept_edge[:760, :1000]
+    assert not (drawn & inside & ~near_a_kept_edge[:760, :1000]).any()
+    assert (picture[outside] > plain[outside]).all()
     darkest = picture[drawn].sum(axis=-1).argmin()
     assert picture[drawn][darkest].argmax() == np.argmax(KEPT.rgb)
 
@@ -327,7 +340,7 @@ def test_a_slide_without_mpp_is_closed_again(make_slide, tissue: np.ndarray) -> 
 
 
 def test_tiles_smaller_than_a_pixel_are_refused(tissue_slide: Path) -> None:
-    with pytest.raises(SpecError, match="larger tiles"):
+    with pytest.raises(SpecError, match="tile_um is the edge of the tile"):
         WSI(tissue_slide, 64, 0.4)
 
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.slide.fate import Fate
 from slidekit.slide.qc.base import BoolMask
 
 __all__ = ["QCMask", "blur_burden"]
@@ -115,9 +114,3 @@ def _enlarge(mask: BoolMask, columns: int, rows: int) -> BoolMask:
     if mask.shape == (rows, columns):
         return mask
     return cv2.resize(mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
-
-
-def tissue_share(masks: list[QCMask]) -> float | None:
-    """Share of the slide that the background mask leaves; None where there is none among `masks`."""
-    background = next((mask for mask in masks if mask.reason == Fate.BACKGROUND), None)
-    return None if background is None else 1 - background.share

@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from slidekit.slide.fate import Fate
 from slidekit.slide.qc import QCMask, blur_burden
-from slidekit.slide.qc.mask import tissue_share
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 numbers = st.floats(-3, 14, allow_nan=False)
@@ -93,12 +91,6 @@ def test_blur_burden_is_the_blurred_share_of_tissue_at_any_two_resolutions(blur_
 
 def test_without_tissue_there_is_no_burden() -> None:
     assert blur_burden(np.ones((2, 2), np.bool_), np.ones((3, 3), np.bool_)) is None
-
-
-def test_tissue_is_what_the_background_mask_leaves() -> None:
-    quarter = np.array([[True, False], [False, False]])
-    assert tissue_share([QCMask(quarter, "blur", Fate.OUT_OF_FOCUS), QCMask(~quarter, "otsu", Fate.BACKGROUND)]) == 0.25
-    assert tissue_share([QCMask(quarter, "blur", Fate.OUT_OF_FOCUS)]) is None
 
 
 def test_resizing_keeps_each_pixel_where_it_is() -> None:

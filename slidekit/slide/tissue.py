@@ -1,0 +1,78 @@
+"""What QC masks say about the tissue of a slide: how much there is, how much is blurred, and whether to believe it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from slidekit.slide.fate import Fate
+from slidekit.slide.gridded import GriddedSlide
+from slidekit.slide.qc import Otsu, QCMask, blur_burden, make_mask
+
+__all__ = ["TissueFacts", "tissue_facts"]
+
+_COLOURED = 0.1
+"""Median saturation of background above which it is not glass: 0.00–0.04 on slides of glass, 0.27 on one of tissue."""
+
+_DARK = 0.5
+"""Median brightness (HSV value) of background or, without background, of the slide, below which it is not glass."""
+
+
+class TissueFacts(NamedTuple):
+    """Facts for the report; None where no QC was run.
+
+    Attributes
+    ----------
+    share
+        Share of the slide that is tissue, 0–1.
+    blur_burden
+        Share of tissue that is out of focus, 0–1; None where focus was not measured or there is no tissue.
+    doubt
+        Why the background should be looked at by a person; None where there is no doubt.
+    """
+
+    share: float | None = None
+    blur_burden: float | None = None
+    doubt: str | None = None
+
+
+def tissue_facts(slide: GriddedSlide) -> TissueFacts:
+    """Sum up the QC masks of a slide.
+
+    Parameters
+    ----------
+    slide
+        QC has been run. Where Otsu was not among the methods it is computed for the figures, and drops no tile.
+    """
+    masks = slide.qc_masks
+    if not masks:
+        return TissueFacts()
+    background = next((mask for mask in masks if mask.reason == Fate.BACKGROUND), None)
+    if background is None:
+        background = make_mask(Otsu(), slide, 1.0)
+        assert background is not None
+    blurred = next((mask for mask in masks if mask.reason == Fate.OUT_OF_FOCUS), None)
+    return TissueFacts(
+        1 - background.share,
+        None if blurred is None else blur_burden(blurred.mask, background.mask),
+        _doubt(slide, background),
+    )
+
+
+def _doubt(slide: GriddedSlide, background: QCMask) -> str | None:
+    """Otsu divides any slide in two: what it calls background may be the paler part of the tissue."""
+    rows, columns = background.mask.shape
+    image = slide.overview(columns, rows)
+    pixels = image[background.mask] if background.share > 0.01 else image.reshape(-1, 3)
+    hsv = cv2.cvtColor(pixels.reshape(1, -1, 3), cv2.COLOR_RGB2HSV)
+    saturation, value = np.median(hsv[0, :, 1]) / 255, np.median(hsv[0, :, 2]) / 255
+    if value < _DARK:
+        return "The slide is dark where there should be glass: Otsu's threshold is made for bright field."
+    if background.share > 0.01 and saturation > _COLOURED:
+        return (
+            f"{background.share:.0%} of the slide was taken for background, but is coloured: the slide may be tissue"
+            " all over."
+        )
+    return None
