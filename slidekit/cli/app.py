@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from slidekit import __version__
 from slidekit.cli.commands import create, extract, info, preview, report
@@ -20,8 +22,28 @@ from slidekit.errors import SlideError, SlidekitError
 
 __all__ = ["app", "main"]
 
+
+class _HelpWithoutType:
+    """Shows ``--help`` as what it is: a switch, which takes no value."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
+class _Command(_HelpWithoutType, TyperCommand):
+    pass
+
+
+class _Group(_HelpWithoutType, TyperGroup):
+    pass
+
+
 app = typer.Typer(
     name="slidekit",
+    cls=_Group,
     help="Turn whole-slide images into machine-learning datasets.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -45,13 +67,13 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for _command in (create, extract, report, info, preview, demo):
-    app.command()(_interruptible(_command))
+    app.command(cls=_Command)(_interruptible(_command))
 
 
 @app.callback(invoke_without_command=True)
 def slidekit(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and log in detail.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show tracebacks and log in detail.")] = False,
 ) -> None:
     """Turn whole-slide images into machine-learning datasets."""
     logging.basicConfig(
@@ -73,13 +95,20 @@ def main() -> None:
     if not debug:
         sys.excepthook = _say_unexpected
     try:
-        app()
+        # Calling `app` itself would put typer's hook, which prints a traceback, in place of the one above.
+        get_command(app)()
     except SlidekitError as error:
         if debug:
             raise
         _say(str(error))
         # A slide that cannot be used is the slide's fault; everything else is a matter of how slidekit was called.
         sys.exit(1 if isinstance(error, SlideError) else _WRONG_USE)
+    except OSError as error:
+        if debug:
+            raise
+        place = "" if error.filename is None else f": {error.filename}"
+        _say(f"{error.strerror}{place}" if error.strerror else f"{type(error).__name__}: {error}")
+        sys.exit(_WRONG_USE)
 
 
 def _say(text: str) -> None:

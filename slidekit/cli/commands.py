@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from slidekit.cli.options import spec_options
+from slidekit.cli.options import require_tile_size, spec_options
 
 __all__ = ["create", "extract", "info", "preview", "report"]
 
-_SLIDES = typer.Option("--slides", help="Folder of slides.", exists=True)
+_SLIDES = typer.Option("--slides", help="Folder of slides.", metavar="PATH", exists=True)
 _PROJECT = typer.Argument(help="Folder of the project.", metavar="PROJECT")
 
 
@@ -21,32 +23,48 @@ def create(
     project: Annotated[Path, _PROJECT],
     slides: Annotated[Path, _SLIDES],
     rois: Annotated[
-        Path | None, typer.Option("--rois", help="Folder of ROI files ({slide}.csv, .geojson, .xml).", exists=True)
+        Path | None,
+        typer.Option("--rois", help="Folder of ROI files ({slide}.csv, .geojson, .xml).", metavar="PATH", exists=True),
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option("--annotations", help="CSV with columns patient and slide, and labels.", exists=True)
+        Path | None,
+        typer.Option(
+            "--annotations", help="CSV with columns patient and slide, and labels.", metavar="PATH", exists=True
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the project; default that of its folder.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the project; default that of its folder.", metavar="TEXT")
+    ] = None,
 ) -> None:
     """Make a project of a folder of slides."""
+    from slidekit.collection.summary import summary_table
     from slidekit.project import create_project
 
     made = create_project(project, slides=slides, rois=rois, annotations=annotations, name=name)
     console = Console()
-    console.print(made.dataset().summary())
-    console.print(f"Next: slidekit extract {project} --tile-px 256 --tile-um 128 --qc both", highlight=False)
+    console.print(summary_table(made.dataset()))
+    command = f"slidekit extract {shlex.quote(str(project))} --tile-px 256 --tile-um 128 --qc both"
+    # One line, however long: it is there to be copied.
+    console.print(f"Next: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
-@spec_options()
+_TILE_UM = "Required, unless --tile-mpp is given."
+
+
+@spec_options(notes={"tile_px": "Required.", "tile_um": _TILE_UM})
 def extract(
     project: Annotated[Path, _PROJECT],
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", help="Only slides with this value in an annotations column: site=A. Repeatable."),
+        typer.Option(
+            "--filter",
+            help="Only slides with this value in an annotations column: site=A. Repeatable.",
+            metavar="COLUMN=VALUE",
+        ),
     ] = None,
     review: Annotated[
         Path | None,
-        typer.Option("--review", help="Leave out the slides that a review.csv excludes.", exists=True),
+        typer.Option("--review", help="Leave out the slides that a review.csv excludes.", metavar="PATH", exists=True),
     ] = None,
     **options: Any,
 ) -> None:
@@ -56,18 +74,21 @@ def extract(
     from slidekit.slide.spec import ExtractionSpec
 
     console = Console()
+    require_tile_size(options)
     spec = ExtractionSpec.create(**options)
     dataset = load_project(project).dataset(spec.tile_px, spec.tile_um, filters=_read_filters(filters))
     if review is not None:
         dataset = dataset.filter(review=review)
-    started = time.monotonic()
+    started, since = time.monotonic(), time.time()
     sizes = {"tile_px", "tile_um", "tile_mpp"}
     with RunProgress(console, len(dataset.slides())) as progress:
         reports = dataset.extract_tiles(
             on_event=progress, **{name: value for name, value in options.items() if name not in sizes}
         )
     seconds = time.monotonic() - started
-    places = [place for folder in dataset.report_dirs(dry_run=spec.dry_run) for place in report_places(folder)]
+    written = since if spec.report else None
+    folders = dataset.report_dirs(dry_run=spec.dry_run)
+    places = [place for folder in folders for place in report_places(folder, since=written)]
     show_results(console, reports.values(), seconds=seconds, places=places)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)
@@ -84,9 +105,11 @@ def _read_filters(texts: list[str] | None) -> dict[str, list[str]] | None:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Project, or any folder with TFRecords.", exists=True)],
+    folder: Annotated[
+        Path, typer.Argument(help="Project, or any folder with TFRecords.", metavar="FOLDER", exists=True)
+    ],
     dest: Annotated[
-        Path | None, typer.Option("--dest", help="Where to write it; default beside the TFRecords.")
+        Path | None, typer.Option("--dest", help="Where to write it; default beside the TFRecords.", metavar="PATH")
     ] = None,
 ) -> None:
     """Make the PDF report from TFRecords that exist, slidekit's or Slideflow's."""
@@ -97,15 +120,21 @@ def report(
         raise typer.BadParameter(f"there are no TFRecords in {folder}", param_hint="FOLDER")
     console = Console()
     for path in report_from_records(folders, slides={}, dest=dest):
-        console.print(f"[bold]report:[/] {path}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("report:", "bold"), f" {path}"), soft_wrap=True)
+
+
+_SLIDE = typer.Argument(help="File of a slide.", metavar="SLIDE")
+_ROIS = typer.Option(
+    "--rois", help="File of regions of interest, or folder of such files.", metavar="PATH", exists=True
+)
 
 
 def info(
-    slide: Annotated[Path, typer.Argument(help="File of a slide.")],
-    rois: Annotated[
-        Path | None, typer.Option("--rois", help="File of regions of interest to check against the slide.", exists=True)
+    slide: Annotated[Path, _SLIDE],
+    rois: Annotated[Path | None, _ROIS] = None,
+    mpp: Annotated[
+        float | None, typer.Option("--mpp", help="µm/px of level 0, over what the file says.", metavar="X")
     ] = None,
-    mpp: Annotated[float | None, typer.Option("--mpp", help="µm/px of level 0, over what the file says.")] = None,
 ) -> None:
     """Say what a slide is, and what is wrong with its regions of interest."""
     from slidekit.cli.slide_info import show_slide
@@ -121,14 +150,39 @@ _PREVIEW_OPTIONS = {
 }
 
 
-@spec_options(only=_PREVIEW_OPTIONS)
+def _check_output(output: Path) -> Path:
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise typer.BadParameter(f"{output.name} does not end in .png, .jpg or .jpeg.")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(output.parent)!r}.")
+    return output
+
+
+def _check_width(width: int | None) -> int | None:
+    if width is not None and not 16 <= width <= 20000:
+        raise typer.BadParameter(f"{width} is not from 16 to 20000.")
+    return width
+
+
+@spec_options(only=_PREVIEW_OPTIONS, notes={"tile_px": "Default 256.", "tile_um": _TILE_UM})
 def preview(
-    slide: Annotated[Path, typer.Argument(help="File of a slide.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write: .png or .jpg.")],
-    rois: Annotated[
-        Path | None, typer.Option("--rois", help="File of regions of interest, or folder of them.", exists=True)
+    slide: Annotated[Path, _SLIDE],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Picture to write: .png or .jpg.",
+            metavar="PATH",
+            dir_okay=False,
+            callback=_check_output,
+        ),
+    ],
+    rois: Annotated[Path | None, _ROIS] = None,
+    width: Annotated[
+        int | None,
+        typer.Option("--width", help="Columns of the picture, 16 to 20000.", metavar="N", callback=_check_width),
     ] = None,
-    width: Annotated[int | None, typer.Option("--width", help="Columns of the picture.", min=16, max=20000)] = None,
     **options: Any,
 ) -> None:
     """Draw a slide with its tiles, regions of interest and QC masks."""
@@ -137,11 +191,14 @@ def preview(
     from slidekit.slide.spec import ExtractionSpec
     from slidekit.slide.wsi import WSI
 
-    spec = ExtractionSpec.create(**{"tile_px": 256, **options})
+    options = {"tile_px": 256, **options}
+    require_tile_size(options)
+    spec = ExtractionSpec.create(**options)
     with WSI.from_spec(slide, spec, rois=rois) as wsi:
         wsi.qc(spec.qc)
         picture = wsi.preview(width)
         kept, candidates = len(wsi), len(wsi.grid)
     with atomic_write(output) as file:
         file.write(encode_image(picture, "png" if output.suffix.lower() == ".png" else "jpg"))
-    Console().print(f"{kept} of {candidates} tiles are left by ROIs and QC: {output}", highlight=False, soft_wrap=True)
+    said = f"{kept} of {candidates} tiles are left by ROIs and QC: {output}"
+    Console().print(said, highlight=False, markup=False, soft_wrap=True)

@@ -14,7 +14,9 @@ __all__ = ["demo"]
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to make the demonstration in.")] = Path("demo-project"),
+    folder: Annotated[Path, typer.Argument(help="Folder to make the demonstration in.", metavar="FOLDER")] = Path(
+        "demo-project"
+    ),
 ) -> None:
     """Draw synthetic slides, extract tiles from them, and write the report."""
     from slidekit.cli.show import RunProgress, report_places, show_results
@@ -36,14 +38,14 @@ def demo(
             folder, slides=data.slides_dir, rois=data.rois_dir, annotations=data.annotations, name="demo"
         )
     dataset = project.dataset(tile_px=256, tile_um=128)
-    started = time.monotonic()
+    started, since = time.monotonic(), time.time()
     with RunProgress(console, len(data.slides)) as watch:
         reports = dataset.extract_tiles(qc="both", normalizer="macenko", on_event=watch)
     seconds = time.monotonic() - started
     for slide in data.slides:
         console.print(f"[bold]{slide.name}[/] ({slide.mpp:g} µm/px): {slide.shows}", highlight=False)
     (records,) = dataset.report_dirs()
-    places = [("drawn slides", data.slides_dir), *report_places(records)]
+    places = [("drawn slides", data.slides_dir), *report_places(records, since=since)]
     show_results(console, reports.values(), seconds=seconds, places=places)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)

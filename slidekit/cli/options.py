@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
 
+from slidekit.errors import SpecError
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["flags_of", "spec_options"]
+__all__ = ["flags_of", "require_tile_size", "spec_options"]
 
 _PANELS = {
     "Tile size": "tile_px tile_um tile_mpp stride_div randomize_origin use_edge_tiles",
@@ -31,7 +32,9 @@ _PANELS = {
 _FLAGS = {"roi_filter_method": ["--roi-filter"]}
 
 
-def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def spec_options(
+    *, only: Collection[str] | None = None, notes: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the fields of `ExtractionSpec` as options.
 
     The command takes them as ``**options``; only those that the user gave are in it.
@@ -40,6 +43,8 @@ def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[.
     ----------
     only
         Fields to offer; all by default.
+    notes
+        What to add to the help of a field in this command.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,11 +56,17 @@ def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[.
         fields = [
             (name, panel) for panel, names in _PANELS.items() for name in names.split() if only is None or name in only
         ]
-        offered = [_parameter(name, ExtractionSpec.model_fields[name], panel) for name, panel in fields]
+        offered = [
+            _parameter(name, ExtractionSpec.model_fields[name], panel, (notes or {}).get(name, ""))
+            for name, panel in fields
+        ]
 
         def with_given_options(**values: Any) -> None:
             given = {name: values.pop(name) for name, _ in fields}
-            command(**values, **{name: value for name, value in given.items() if value is not None})
+            off = {name for name, _ in fields if _turns_off(ExtractionSpec.model_fields[name])}
+            # A switch that is given arrives as True, what it turns off included.
+            settled = {name: name not in off if value is True else value for name, value in given.items()}
+            command(**values, **{name: value for name, value in settled.items() if value is not None})
 
         with_given_options.__doc__ = command.__doc__
         with_given_options.__name__ = command.__name__
@@ -67,11 +78,11 @@ def spec_options(*, only: Collection[str] | None = None) -> Callable[[Callable[.
     return decorate
 
 
-def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, panel: str, note: str) -> inspect.Parameter:
     kind = _plain_type(field)
     option = typer.Option(
         *flags_of(name, field),
-        help=_help(name, field, kind),
+        help=f"{_help(name, field, kind)} {note}".strip(),
         metavar=_METAVARS.get(kind, "NAME" if typing.get_origin(kind) is typing.Literal else None),
         rich_help_panel=panel,
         show_default=False,
@@ -81,15 +92,46 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     )
 
 
-_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", list[str]: "TEXT", tuple[float, float]: "X Y"}
+_METAVARS: dict[Any, str] = {
+    bool: "",
+    int: "N",
+    float: "X",
+    str: "TEXT",
+    list[str]: "TEXT",
+    tuple[float, float]: "X Y",
+}
+
+
+def require_tile_size(options: Mapping[str, Any]) -> None:
+    """Make sure that the size of tiles was given.
+
+    Parameters
+    ----------
+    options
+        Fields of the spec that were given.
+
+    Raises
+    ------
+    SpecError
+        Naming the options that are missing as the user types them.
+    """
+    missing = [] if "tile_px" in options else ["--tile-px is missing."]
+    if not options.keys() & {"tile_um", "tile_mpp"}:
+        missing.append("--tile-um is missing.")
+    if missing:
+        raise SpecError(" ".join(missing), mend="Say how large tiles are, such as --tile-px 256 --tile-um 128.")
 
 
 def flags_of(name: str, field: FieldInfo) -> list[str]:
     """Name the options of a field; a switch has the one option that turns it from its default."""
     flag = "--" + name.replace("_", "-")
     if _plain_type(field) is bool:
-        return [f" /--no-{flag[2:]}" if field.default else flag]
+        return [f"--no-{flag[2:]}" if _turns_off(field) else flag]
     return _FLAGS.get(name, [flag])
+
+
+def _turns_off(field: FieldInfo) -> bool:
+    return _plain_type(field) is bool and bool(field.default)
 
 
 def _plain_type(field: FieldInfo) -> Any:

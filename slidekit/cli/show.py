@@ -22,12 +22,16 @@ __all__ = ["RunProgress", "report_places", "results_table", "show_results"]
 
 _STATE_STYLE = {"done": "green", "empty": "yellow", "skipped": "cyan", "failed": "bold red"}
 _MOST_ROWS = 30
+_LONG = 60
+_SECONDS_BETWEEN_LINES = 30.0
+# Some file systems keep the time of a change in steps of two seconds.
+_CLOCK_STEP = 2.0
 
 
 class RunProgress:
     """Progress of an extraction: slides done, tiles per second, and the slides in work.
 
-    Where the output is not a terminal, a line a slide instead.
+    Where the output is not a terminal, a line a slide instead, and one every 30 s of a slide that takes long.
 
     Parameters
     ----------
@@ -42,6 +46,7 @@ class RunProgress:
         self._started = time.monotonic()
         self._kept: dict[str, int] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._told: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -57,16 +62,28 @@ class RunProgress:
     def __call__(self, event: ProgressEvent) -> None:
         """Take in an event."""
         if event.kind == "started":
+            self._told[event.slide] = time.monotonic()
             self._tasks[event.slide] = self._progress.add_task(_short(event.slide), total=None, note="")
         elif event.kind == "tiles":
             self._kept[event.slide] = event.kept
             self._progress.update(
                 self._tasks[event.slide], total=event.candidates, completed=event.decided, note=f"{event.kept} kept"
             )
+            self._tell(event)
         else:
             self._end(event)
         rate = sum(self._kept.values()) / max(time.monotonic() - self._started, 1e-3)
         self._progress.update(self._all, note=f"{rate:.0f} tiles/s")
+
+    def _tell(self, event: ProgressEvent) -> None:
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._told[event.slide] < _SECONDS_BETWEEN_LINES:
+            return
+        self._told[event.slide] = now
+        self._print(f"{event.slide}: {event.decided} of {event.candidates} tiles")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _end(self, event: ProgressEvent) -> None:
         if (task := self._tasks.pop(event.slide, None)) is not None:
@@ -74,7 +91,7 @@ class RunProgress:
         self._progress.advance(self._all)
         report = event.report
         if report is not None and not self._console.is_terminal:
-            self._console.print(f"{report.status:8} {report.slide}: {report.kept} tiles", highlight=False)
+            self._print(f"{report.status:8} {report.slide}: {report.kept} tiles")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -90,27 +107,46 @@ def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-most // 2 :]}"
 
 
-def results_table(reports: Sequence[SlideReport]) -> Table:
-    """Put the outcome of each slide into a table; failed ones first."""
+def results_table(reports: Sequence[SlideReport], *, width: int = 80) -> Table:
+    """Put the outcome of each slide into a table; failed ones first.
+
+    Names that are long are shortened in their middle, and a long reason stands in full once.
+
+    Parameters
+    ----------
+    reports
+        One a slide.
+    width
+        Columns of the terminal; of 80, 28 are for the name.
+    """
+    most = max(8, width * 28 // 80)
     table = Table(expand=True, box=None, header_style="bold", pad_edge=False)
-    table.add_column("slide", overflow="fold", ratio=3)
+    table.add_column("slide", no_wrap=True, max_width=most)
     table.add_column("state")
     table.add_column("kept", justify="right")
     table.add_column("of", justify="right")
-    table.add_column("dropped, or why", ratio=5, overflow="fold")
+    table.add_column("dropped, or why", ratio=1, overflow="fold")
     order = {"failed": 0, "empty": 1, "done": 2, "skipped": 3}
     ordered = sorted(reports, key=lambda report: (order[report.status], report.slide))
+    said: set[str] = set()
     for report in ordered[:_MOST_ROWS]:
         table.add_row(
-            Text(report.slide),
+            Text(_short(report.slide, most)),
             Text(report.status, _STATE_STYLE[report.status]),
             f"{report.kept}",
             f"{report.candidates}",
-            Text(_why(report)),
+            Text(_once(_why(report), said)),
         )
     if len(ordered) > _MOST_ROWS:
         table.add_row(f"… and {len(ordered) - _MOST_ROWS} more", "", "", "", "all are in extraction_report.csv")
     return table
+
+
+def _once(text: str, said: set[str]) -> str:
+    if text in said and len(text) > _LONG:
+        return f"{' '.join(text.split()[:4])[: _LONG // 2]}… (as above)"
+    said.add(text)
+    return text
 
 
 def _why(report: SlideReport) -> str:
@@ -137,7 +173,7 @@ def show_results(
         What was made, and where it is.
     """
     listed = list(reports)
-    console.print(results_table(listed))
+    console.print(results_table(listed, width=console.width))
     states = [report.status for report in listed]
     counted = [f"{states.count(state)} {state}" for state in _STATE_STYLE if state in states]
     made = sum(report.kept for report in listed if report.status != "skipped")
@@ -167,9 +203,18 @@ def _shorten(places: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
     return short
 
 
-def report_places(folder: Path) -> list[tuple[str, Path]]:
-    """What a run leaves in a folder for people: the newest PDF, and the list to review."""
-    pdfs = sorted(folder.glob("tile_extraction_report-*.pdf"))
+def report_places(folder: Path, *, since: float | None) -> list[tuple[str, Path]]:
+    """What a run leaves in a folder for people: its PDF, and the list to review.
+
+    Parameters
+    ----------
+    folder
+        Where reports are written.
+    since
+        When the run began, in seconds since the epoch: an older PDF is another run's. None if it wrote no PDF.
+    """
+    pdfs = [] if since is None else sorted(folder.glob("tile_extraction_report-*.pdf"))
+    pdfs = [pdf for pdf in pdfs if since is not None and pdf.stat().st_mtime >= since - _CLOCK_STEP]
     first = [pdf for pdf in pdfs if "-volume-" not in pdf.name][-1:]
     review = [folder / "review.csv"] if (folder / "review.csv").is_file() else []
     return [("results", folder), *(("report", pdf) for pdf in first), *(("review", path) for path in review)]

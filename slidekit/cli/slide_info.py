@@ -12,13 +12,24 @@ from slidekit.errors import MissingMPPError
 from slidekit.pixels.discovery import slide_name
 from slidekit.pixels.mpp import settle_mpp
 from slidekit.pixels.readers import SlideReader, open_slide
-from slidekit.slide.roi import ROISet, load_rois
+from slidekit.slide.roi import ROISet, find_roi_file, load_rois
 
 __all__ = ["show_slide"]
 
 
 def show_slide(console: Console, path: Path, *, rois: Path | None = None, mpp: float | None = None) -> bool:
     """Print a slide's facts; with `rois`, what the file of regions holds and everything that is wrong in it.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    path
+        The slide.
+    rois
+        File of regions of interest, or a folder that holds the slide's.
+    mpp
+        µm/px of level 0, over what the file says.
 
     Returns
     -------
@@ -33,8 +44,12 @@ def show_slide(console: Console, path: Path, *, rois: Path | None = None, mpp: f
         console.print(table)
         if rois is None:
             return fine
+        file = find_roi_file(rois, slide_name(path)) if rois.is_dir() else rois
+        if file is None:
+            console.print(Text(f"There is no file of regions of {slide_name(path)} in {rois}.", "bold red"))
+            return False
         loaded = load_rois(
-            rois, slide_size=reader.dimensions, bounds_origin=reader.metadata.bounds_origin, roi_origin=None
+            file, slide_size=reader.dimensions, bounds_origin=reader.metadata.bounds_origin, roi_origin=None
         )
     _show_rois(console, loaded)
     return fine and len(loaded) > 0

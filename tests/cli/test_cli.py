@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_every_field_of_the_spec_is_an_option() -> None:
 
     for name, field in ExtractionSpec.model_fields.items():
         for flag in flags_of(name, field):
-            assert flag.strip(" /") in text.split(), f"{flag} is missing"
+            assert flag in text.split(), f"{flag} is missing"
 
 
 @pytest.mark.parametrize(("flags", "field", "value"), [
@@ -58,6 +59,8 @@ def test_every_field_of_the_spec_is_an_option() -> None:
     (["--tile-mpp", "0.5"], "tile_um", 32.0),
     (["--roi-origin", "10", "20.5"], "roi_origin", (10.0, 20.5)),
     (["--no-shuffle"], "shuffle", False),
+    (["--dry-run"], "dry_run", True),
+    ([], "shuffle", True),
     (["--mpp", "0.5"], "mpp", 0.5),
     (["--img-format", "png"], "img_format", "png"),
 ])  # fmt: skip
@@ -175,7 +178,14 @@ def test_broken_slides_among_good_ones(demo: DemoData, real_data: Path, tmp_path
     ("arguments", "says"),
     [
         (["extract", "nowhere", *SIZE], "is not a project"),
-        (["extract", "nowhere", "--tile-px", "64"], "tile_um is missing"),
+        (["extract", "nowhere", "--tile-px", "64"], "--tile-um is missing"),
+        (["extract", "nowhere", "--tile-um", "64"], "--tile-px is missing"),
+        (["extract", "nowhere", "--tile-mpp", "0.5"], "--tile-px is missing"),
+        (["extract", "nowhere"], "--tile-px is missing. --tile-um is missing"),
+        (["preview", "x.svs", "-o", "x.png"], "--tile-um is missing"),
+        (["preview", "x.svs", "-o", "no/where.png", "--tile-um", "64"], "there is no folder 'no'"),
+        (["preview", "x.svs", "-o", "x.gif", "--tile-um", "64"], "x.gif does not end in .png, .jpg or .jpeg"),
+        (["preview", "x.svs", "-o", "x.png", "--width", "15"], "15 is not from 16 to 20000"),
         (["extract", "nowhere", *SIZE, "--qc", "magic"], "otsu, blur, gaussian, both"),
         (["extract", "nowhere", *SIZE, "--img-format", "gif"], "'gif' is not one of"),
         (["extract", "nowhere", "--tile-px", "64", "--tile-um", "big"], "is not a tile size"),
@@ -218,6 +228,44 @@ def test_info_says_what_is_wrong_with_regions(demo: DemoData, tmp_path: Path) ->
     assert result.returncode == 0
     assert "1 regions of interest" in result.stdout
     assert "line 6" in plain(result.stdout)
+
+
+def test_info_finds_the_regions_of_the_slide_in_a_folder(demo: DemoData, tmp_path: Path) -> None:
+    slide = demo.slides[0]
+
+    of_file = slidekit("info", slide.path, "--rois", demo.rois_dir / f"{slide.name}.csv")
+    of_folder = slidekit("info", slide.path, "--rois", demo.rois_dir)
+    of_none = slidekit("info", slide.path, "--rois", tmp_path)
+
+    assert of_folder.returncode == 0
+    assert "regions of interest" in of_folder.stdout
+    assert of_folder.stdout == of_file.stdout
+    assert of_none.returncode == 1
+    assert f"no file of regions of {slide.name}" in plain(of_none.stdout)
+    assert "Traceback" not in of_none.stderr
+
+
+def test_the_next_line_can_be_pasted_into_a_shell(demo: DemoData, tmp_path: Path) -> None:
+    name = "my [bold] project; with a name that is longer than a line of eighty columns has room for"
+
+    made = slidekit("create", name, "--slides", demo.slides_dir, cwd=tmp_path)
+
+    (line,) = [line for line in made.stdout.splitlines() if line.startswith("Next: ")]
+    assert shlex.split(line)[1:4] == ["slidekit", "extract", name]
+
+
+def test_no_report_names_no_report(demo: DemoData, tmp_path: Path) -> None:
+    # Arrange: a run that leaves a report
+    slidekit("create", "proj", "--slides", demo.slides_dir, cwd=tmp_path)
+    first = slidekit("extract", "proj", *SIZE, "--dry-run", cwd=tmp_path)
+    assert "tile_extraction_report-" in first.stdout
+
+    # Act
+    second = slidekit("extract", "proj", *SIZE, "--dry-run", "--no-report", cwd=tmp_path)
+
+    # Assert
+    assert second.returncode == 0, second.stderr
+    assert "tile_extraction_report-" not in second.stdout
 
 
 def test_help_and_import_are_light() -> None:
