@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -53,16 +54,16 @@ class Annotations:
         self.notes = notes
 
     @classmethod
-    def read(cls, source: str | Path | pd.DataFrame) -> Self:
+    def read(cls, source: str | Path | pd.DataFrame | CSVTable) -> Self:
         """Read and check annotations.
 
         Parameters
         ----------
         source
             A CSV file, or a data frame, which is copied and never changed. The columns ``patient`` and
-            ``slide`` (file name without suffix) are required; ``mpp`` (µm/px, empty where the file is to be
-            believed) and any others are optional. Slide names with a suffix are accepted and noted; rows that
-            name no slide are left out and noted.
+            ``slide`` (file name without suffix) are required, in whatever case (noted unless lower); ``mpp``
+            (µm/px, empty where the file is to be believed) and any others are optional. Slide names with a
+            suffix are accepted and noted; rows that name no slide are left out and noted.
 
         Raises
         ------
@@ -70,9 +71,10 @@ class Annotations:
             With file, line and mend: a column is missing or there twice, a slide stands in two rows, a row
             has no patient, or an ``mpp`` is not within 0.05–20 µm/px.
         """
-        table = read_table(source)
+        table, notes = _settle_header(source if isinstance(source, CSVTable) else _read_as_it_is(source))
         _require(table, _REQUIRED)
-        table, notes = _settle_names(table)
+        table, more = _settle_names(table)
+        notes += more
         _check_rows(table)
         for note in notes:
             logger.warning("%s", note)
@@ -143,11 +145,12 @@ def manifest_of_slides(slides: Iterable[str]) -> Annotations:
         Names of slides.
     """
     names = sorted(set(slides))
-    logger.warning(
-        "No annotations are given: each of the %d slides counts as its own patient. "
-        "Give a table with the columns patient and slide if patients have several slides.",
-        len(names),
-    )
+    if names:
+        logger.warning(
+            "No annotations are given: each of the %d slides counts as its own patient. "
+            "Give a table with the columns patient and slide if patients have several slides.",
+            len(names),
+        )
     rows = tuple(Row(None, (name, name), f"row {number}") for number, name in enumerate(names))
     return Annotations(CSVTable(_REQUIRED, rows), {})
 
@@ -155,26 +158,47 @@ def manifest_of_slides(slides: Iterable[str]) -> Annotations:
 def read_table(source: str | Path | pd.DataFrame) -> CSVTable:
     """Read a CSV file or a data frame as a table of text, whatever its columns are.
 
+    The columns ``patient`` and ``slide`` are called so, in whatever case they are written.
+
     Raises
     ------
     AnnotationsError
         If it cannot be read as such a table.
     """
+    return _settle_header(_read_as_it_is(source))[0]
+
+
+def _read_as_it_is(source: str | Path | pd.DataFrame) -> CSVTable:
     if isinstance(source, str | Path):
         return read_csv_table(source, error=AnnotationsError)
     if not hasattr(source, "columns"):
         kind = type(source).__name__
         raise AnnotationsError(f"Annotations cannot be a {kind}.", mend="Give a path or a DataFrame.")
-    indexed = source.index.name in _REQUIRED
+    indexed = str(source.index.name).strip().lower() in _REQUIRED
     return table_of_frame(source.reset_index() if indexed else source, error=AnnotationsError)
+
+
+def _settle_header(table: CSVTable) -> tuple[CSVTable, list[str]]:
+    """Put the required columns into lower case where it is clear which column is meant; say which."""
+    renamed = {}
+    for name in _REQUIRED:
+        similar = [other for other in table.header if other.lower() == name]
+        if len(similar) == 1 and similar != [name]:
+            renamed[similar[0]] = name
+    if not renamed:
+        return table, []
+    header = tuple(renamed.get(name, name) for name in table.header)
+    words = " and ".join(f"{old!r} as {new!r}" for old, new in renamed.items())
+    return replace(table, header=header), [f"{table.path or 'The data frame'}: columns were read: {words}."]
 
 
 def _require(table: CSVTable, columns: tuple[str, ...]) -> None:
     for name in columns:
         if name in table.header:
             continue
-        similar = [other for other in table.header if other.lower().strip() == name]
-        mend = f"Rename {similar[0]!r} to {name!r}." if similar else f"There are: {', '.join(table.header)}."
+        # One column in another case was taken for it: here are several, of which none can be chosen.
+        similar = [other for other in table.header if other.lower() == name]
+        mend = f"Rename one of {', '.join(similar)}." if similar else f"There are: {', '.join(table.header)}."
         if name == "slide" and not similar:
             mend += " Project.associate_slide_names() fills it from the patients' names."
         raise AnnotationsError(

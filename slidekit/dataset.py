@@ -13,10 +13,10 @@ from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.summary import summary_table
 from slidekit.collection.tile_table import tile_table
-from slidekit.errors import DatasetError, SpecError
+from slidekit.errors import DatasetError, SlidekitError, SpecError
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec, ROIMethod
-from slidekit.units import Magnification
+from slidekit.units import Magnification, tile_size_label
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Dataset(Selection):
         Edge of a tile in output pixels; may be left out where no tiles are concerned.
     tile_um
         Edge of a tile in microns (128, 302.5) or a magnification (``"10x"``).
+    tile_mpp
+        µm/px of the tiles, instead of `tile_um`: 0.5 with tiles of 256 px is the same as 128 µm.
     slides
         A folder (searched with all folders below it), a slide file, or a list of such. PNG and JPEG files are
         slides only if they are named; ``find_slides(folder, images=True)`` lists them.
@@ -58,6 +60,8 @@ class Dataset(Selection):
         CSV file, data frame or `Annotations`; None makes each slide its own patient, and the log says so.
     filters
         Column of the annotations to a value or a list of values.
+    filter_blank
+        Columns of the annotations that must not be empty.
 
     Raises
     ------
@@ -66,7 +70,7 @@ class Dataset(Selection):
     AnnotationsError
         If the annotations cannot be used.
     SpecError
-        If `tile_um` is not a size.
+        If `tile_um` or `tile_mpp` is not a size, or both are given.
     """
 
     def __init__(
@@ -76,12 +80,14 @@ class Dataset(Selection):
         tile_px: int | None = None,
         tile_um: float | str | Magnification | None = None,
         *,
+        tile_mpp: float | None = None,
         slides: PathLike | Sequence[PathLike] | None = None,
         rois: PathLike | None = None,
         tfrecords: PathLike | None = None,
         tiles: PathLike | None = None,
         annotations: PathLike | pd.DataFrame | Annotations | None = None,
         filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
         roi: PathLike | None = None,
     ) -> None:
         by_folder = _source_of_folders(slides, rois if rois is not None else roi, tfrecords, tiles)
@@ -96,7 +102,15 @@ class Dataset(Selection):
             annotations = Annotations.read(annotations)
         names = [sources] if isinstance(sources, str) else sources
         found = [by_folder] if by_folder is not None else sources_of(config or {}, names)
-        super().__init__(found, tile_px=tile_px, tile_um=tile_um, annotations=annotations, filters=filters)
+        super().__init__(
+            found,
+            tile_px=tile_px,
+            tile_um=tile_um,
+            tile_mpp=tile_mpp,
+            annotations=annotations,
+            filters=filters,
+            filter_blank=filter_blank,
+        )
         self._reports: Path | None = None
 
     @classmethod
@@ -110,7 +124,7 @@ class Dataset(Selection):
         reports
             Folder for the reports of dry runs.
         **settings
-            `tile_px`, `tile_um`, `annotations` (an `Annotations`) and `filters`.
+            `tile_px`, `tile_um`, `tile_mpp`, `annotations` (an `Annotations`), `filters` and `filter_blank`.
         """
         dataset = cls.__new__(cls)
         Selection.__init__(dataset, sources, **settings)
@@ -134,8 +148,8 @@ class Dataset(Selection):
         on_event
             Called with progress.
         **options
-            Fields of `ExtractionSpec`, Slideflow's spellings included; `tile_px` and `tile_um` are the
-            dataset's.
+            Fields of `ExtractionSpec`, Slideflow's spellings included; `tile_px`, `tile_um` and `tile_mpp` may
+            be left out, for they are the dataset's.
 
         Returns
         -------
@@ -207,6 +221,10 @@ class Dataset(Selection):
     def get_tile_dataframe(self, roi_method: ROIMethod = "auto", stride_div: float = 1, **options: Any) -> pd.DataFrame:
         """Candidates of all slides, kept and dropped, one row a tile.
 
+        The table says what the options that are given here would do now. It is not read from TFRecords: give
+        the options of an extraction (`qc`, `roi_filter_method`, `use_edge_tiles`…) to get its candidates;
+        what became of them on disk is in ``{slide}.tiles.csv`` and ``{slide}.json`` beside the records.
+
         Parameters
         ----------
         roi_method, stride_div
@@ -243,9 +261,24 @@ class Dataset(Selection):
 
         return sorted({label for path in self.rois() for label in load_rois(path).labels})
 
-    def summary(self) -> Table:
-        """Show the dataset at a glance, as a table for ``rich.print`` or a notebook."""
+    def summary(self) -> None:
+        """Print the dataset at a glance; ``rich.print(dataset)`` prints the same."""
+        from rich.console import Console
+
+        Console().print(self)
+
+    def __rich__(self) -> Table:
         return summary_table(self)
+
+    def __repr__(self) -> str:
+        try:
+            patients = self.patients()
+        except (SlidekitError, OSError) as error:
+            counts = f"slides cannot be looked up ({error})"
+        else:
+            counts = f"{len(patients):,} slides of {len(set(patients.values())):,} patients"
+        filters = ", ".join(f"{column}={'|'.join(values)}" for column, values in self.filters.items())
+        return f"<Dataset {self.label or 'without a tile size'}: {counts}{f', where {filters}' if filters else ''}>"
 
     def _spec(self, options: Mapping[str, Any]) -> ExtractionSpec:
         merged = dict(options)
@@ -254,13 +287,15 @@ class Dataset(Selection):
         if self.tile_um is not None and merged.get("tile_mpp") is None:
             merged.setdefault("tile_um", self.tile_um)
         spec = ExtractionSpec.create(**merged)
-        label = self._collection.label
-        if label is not None and spec.label != label:
+        tile_px, tile_um = self.tile_px or spec.tile_px, self.tile_um or spec.tile_um
+        label = tile_size_label(tile_px, tile_um)
+        if spec.label != label:
             raise SpecError(
                 f"The dataset's tiles are {label}, and {spec.label} were asked for.",
-                mend="Make a dataset of that size, or leave tile_px and tile_um out.",
+                mend="Make a dataset of that size, or leave tile_px, tile_um and tile_mpp out.",
             )
-        return spec
+        # What was asked for may differ in the last digits (tile_mpp=302 / 299), which would change the hash.
+        return ExtractionSpec.create(**{**merged, "tile_um": tile_um, "tile_mpp": None})
 
     def report_dirs(self, *, dry_run: bool = False) -> list[Path]:
         """Folders that `extract_tiles` puts its reports into: one for each source, or one for a dry run."""

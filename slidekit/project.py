@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slidekit.annotations import Annotations, SlideAssociation
-from slidekit.collection.annotation_files import associate_in_file, settle_annotations, write_manifest
+from slidekit.annotations import Annotations, SlideAssociation, read_table
+from slidekit.collection.annotation_files import (
+    associate_in_file,
+    file_digest,
+    grow_manifest,
+    read_annotations,
+    settle_annotations,
+    write_manifest,
+)
 from slidekit.collection.config import (
     Settings,
     check_source_name,
@@ -22,7 +30,7 @@ from slidekit.collection.config import (
     write_sources,
 )
 from slidekit.collection.paths import resolve_path, store_path
-from slidekit.collection.sources import PathLike, SlideIndex
+from slidekit.collection.sources import PathLike, SlideIndex, Source
 from slidekit.dataset import Dataset
 from slidekit.errors import ProjectError
 from slidekit.slide.report_model import SlideReport
@@ -144,20 +152,27 @@ class Project:
         tile_px: int | None = None,
         tile_um: float | str | Magnification | None = None,
         *,
+        tile_mpp: float | None = None,
         filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
         sources: str | Sequence[str] | None = None,
     ) -> Dataset:
         """Make the project's dataset at one size of tile.
 
         Where the project has no annotations yet, ``annotations.csv`` is made from the slides, each its own
-        patient, and the log says so; a file that exists is never replaced.
+        patient, and slides that come later are added to it; the log says so. As soon as somebody edits that
+        file it is theirs, and a file of the user's is never changed.
 
         Parameters
         ----------
         tile_px, tile_um
             Edge of a tile in output pixels, and in microns or as a magnification.
+        tile_mpp
+            µm/px of the tiles, instead of `tile_um`.
         filters
             Column of the annotations to a value or a list of values.
+        filter_blank
+            Columns of the annotations that must not be empty.
         sources
             Names of the sources; default all of the project's.
 
@@ -169,6 +184,8 @@ class Project:
             If the annotations cannot be used.
         ProjectError
             If the file of annotations that was given is missing.
+        SpecError
+            If `tile_um` or `tile_mpp` is not a size, or both are given.
         """
         names = [sources] if isinstance(sources, str) else sources or self.sources
         found = sources_of(self.dataset_config, names, root=self.root)
@@ -177,8 +194,10 @@ class Project:
             reports=self.root / "reports",
             tile_px=tile_px,
             tile_um=tile_um,
-            annotations=self._read_annotations(),
+            tile_mpp=tile_mpp,
+            annotations=self._read_annotations(found),
             filters=filters,
+            filter_blank=filter_blank,
         )
 
     def extract_tiles(
@@ -186,7 +205,9 @@ class Project:
         tile_px: int,
         tile_um: float | str | Magnification | None = None,
         *,
+        tile_mpp: float | None = None,
         filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
         sources: str | Sequence[str] | None = None,
         **options: Any,
     ) -> dict[Path, SlideReport]:
@@ -194,14 +215,15 @@ class Project:
 
         Parameters
         ----------
-        tile_px, tile_um, filters, sources
-            As for `dataset`; ``tile_mpp=`` may stand instead of `tile_um`.
+        tile_px, tile_um, tile_mpp, filters, filter_blank, sources
+            As for `dataset`.
         **options
             As for `Dataset.extract_tiles`.
         """
-        if tile_um is None and options.get("tile_mpp") is not None:
-            tile_um = float(options.pop("tile_mpp")) * tile_px
-        return self.dataset(tile_px, tile_um, filters=filters, sources=sources).extract_tiles(**options)
+        dataset = self.dataset(
+            tile_px, tile_um, tile_mpp=tile_mpp, filters=filters, filter_blank=filter_blank, sources=sources
+        )
+        return dataset.extract_tiles(**options)
 
     def associate_slide_names(self) -> SlideAssociation:
         """Fill the column ``slide`` of the annotations from the patients' names, and save.
@@ -221,9 +243,17 @@ class Project:
         self.save()
         return association
 
-    def _read_annotations(self) -> Annotations | None:
+    def _read_annotations(self, sources: Sequence[Source]) -> Annotations | None:
         path = self.annotations
         if path.is_file():
+            if "slide" not in read_table(path).header:
+                # Of all sources: a patient with slides in two of them stays ambiguous when one is asked for.
+                everywhere = sources_of(self.dataset_config, self.sources, root=self.root)
+                return read_annotations(path, list(SlideIndex(everywhere).paths))
+            if self._is_made_here(path):
+                annotations = grow_manifest(path, list(SlideIndex(sources).paths))
+                self._remember_manifest(path)
+                return annotations
             return Annotations.read(path)
         if path != self.root / "annotations.csv":
             raise ProjectError(
@@ -232,7 +262,23 @@ class Project:
                 path=path,
             )
         index = SlideIndex(sources_of(self.dataset_config, self.sources, root=self.root))
-        return write_manifest(path, list(index.paths)) if index.paths else None
+        if not index.paths:
+            return None
+        annotations = write_manifest(path, list(index.paths))
+        self._remember_manifest(path)
+        return annotations
+
+    def _is_made_here(self, path: Path) -> bool:
+        # By its bytes: who deletes a row from it has left that slide out on purpose.
+        made = read_settings(self.root / SETTINGS).slidekit_manifest
+        return made is not None and path == self.root / "annotations.csv" and file_digest(path) == made
+
+    def _remember_manifest(self, path: Path) -> None:
+        # What stands in the file is changed and not what this object holds, which may be unsaved on purpose.
+        stored, digest = read_settings(self.root / SETTINGS), file_digest(path)
+        if stored.slidekit_manifest != digest:
+            stored.slidekit_manifest = self._settings.slidekit_manifest = digest
+            write_settings(self.root / SETTINGS, stored)
 
     def __repr__(self) -> str:
         return f"<Project {self.name!r} in {self.root}: sources {', '.join(self.sources) or 'none'}>"
@@ -241,7 +287,7 @@ class Project:
 def create_project(
     root: PathLike,
     *,
-    slides: PathLike,
+    slides: PathLike | None = None,
     rois: PathLike | None = None,
     annotations: PathLike | pd.DataFrame | None = None,
     tfrecords: PathLike | None = None,
@@ -257,7 +303,7 @@ def create_project(
     root
         Folder of the project; it is made if it does not exist.
     slides
-        Folder of slides.
+        Folder of slides; default ``<root>/slides``, which is made, for slides to be put into.
     rois
         Folder of ROI files; default ``rois`` in `slides`, which need not exist.
     annotations
@@ -279,11 +325,7 @@ def create_project(
         If two slides have the same name.
     """
     root = Path(root).expanduser().absolute()
-    for taken in (root / SETTINGS, root / "datasets.json"):
-        if taken.exists():
-            raise ProjectError("exists already.", mend="Open the project with load_project.", path=taken)
-    if root.exists() and not root.is_dir():
-        raise ProjectError("is not a folder.", mend="Choose another place for the project.", path=root)
+    _check_free(root)
     name = check_source_name(root.name if name is None else name)
     entry = make_entry(
         root,
@@ -291,17 +333,40 @@ def create_project(
         rois=rois,
         tfrecords=tfrecords if tfrecords is not None else root / "tfrecords",
         tiles=tiles if tiles is not None else root / "tiles",
-        default_rois=Path(slides) / "rois",
+        default_rois=(root / "slides" if slides is None else Path(slides)) / "rois",
     )
     index = SlideIndex(sources_of({name: entry.model_dump()}, None, root=root))
-    stored = settle_annotations(root, annotations, list(index.paths))
+    found = list(index.paths) if slides is not None or (root / "slides").exists() else []
+    if not found and slides is not None:
+        logger.warning("%s", index.say_empty())
+    is_manifest = annotations is None and not (root / "annotations.csv").exists()
+    stored = settle_annotations(root, annotations, found)
     settings = Settings(name=name, annotations=store_path(stored, root), sources=[name])
-    root.mkdir(parents=True, exist_ok=True)
+    if is_manifest and found:
+        settings.slidekit_manifest = file_digest(stored)
+    (root / "slides" if slides is None else root).mkdir(parents=True, exist_ok=True)
     write_sources(root / "datasets.json", {name: entry})
     settings.slidekit_version = _version()
     # Last, for a folder is a project once it has settings.
     write_settings(root / SETTINGS, settings)
     return Project(root)
+
+
+def _check_free(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise ProjectError("is not a folder.", mend="Choose another place for the project.", path=root)
+    if (root / SETTINGS).exists():
+        raise ProjectError(
+            "exists already.",
+            mend=f"Open the project with load_project, or go on with `slidekit extract {shlex.quote(str(root))}`.",
+            path=root / SETTINGS,
+        )
+    if (root / "datasets.json").exists():
+        raise ProjectError(
+            "exists already, without a project.",
+            mend=f"Move it away if {SETTINGS} is lost, or choose another folder.",
+            path=root / "datasets.json",
+        )
 
 
 def load_project(root: PathLike) -> Project:

@@ -37,6 +37,8 @@ class TestRead:
             "patient,slide\r\n\r\np,s\r\n,,\r\n",
             '"patient","slide"\n"p","s"',
             "\n\npatient,slide,\np,s,\n",
+            "Patient,SLIDE\np,s\n",
+            "slide,Slide,patient\ns,other,p\n",
         ],
     )
     def test_harmless_spellings(self, tmp_path, text):
@@ -49,7 +51,7 @@ class TestRead:
             ("patient\tslide\np\ts\n", 1, "tabs"),
             ("slide\ns\n", 1, "single column"),
             ("patient,slide,slide\np,s,s\n", 1, "two columns named 'slide'"),
-            ("patient,Slide\np,s\n", 1, "Rename 'Slide' to 'slide'"),
+            ("patient,Slide,SLIDE\np,s,s\n", 1, "Rename one of Slide, SLIDE"),
             ("patient,age\np,3\n", 1, "associate_slide_names"),
             ("case,slide\np,s\n", 1, "There are: case, slide"),
             ("patient,slide\np,s\n\nq,s\n", 4, "line 2 already"),
@@ -92,6 +94,14 @@ class TestRead:
         assert "a.svs, b.ome.tif, d.ome" in caplog.text
         assert "line 6" in caplog.text
 
+    def test_another_case_of_the_columns_is_said_once(self, tmp_path, caplog):
+        path = write(tmp_path, "Patient,Slide,Grade\np,s,2\n")
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            table = Annotations.read(path)
+        assert table.columns == ("patient", "slide", "Grade")
+        assert table.notes == (f"{path}: columns were read: 'Patient' as 'patient' and 'Slide' as 'slide'.",)
+        assert [record.getMessage() for record in caplog.records] == list(table.notes)
+
     @pytest.mark.parametrize("edge", ["0.05", "20"])
     def test_the_range_of_mpp_includes_its_ends(self, tmp_path, edge):
         assert Annotations.read(write(tmp_path, f"patient,slide,mpp\np,s,{edge}\n")).mpp == {"s": float(edge)}
@@ -111,6 +121,7 @@ class TestDataFrames:
     def test_slide_may_be_the_index(self):
         frame = pd.DataFrame({"patient": ["p"]}, index=pd.Index(["s"], name="slide"))
         assert Annotations.read(frame).patients == {"s": "p"}
+        assert Annotations.read(frame.rename_axis(index="Slide")).patients == {"s": "p"}
 
     def test_rows_are_named_by_their_label(self):
         frame = pd.DataFrame({"patient": ["p", "q"], "slide": ["s", "s"]}, index=[5, 8])
@@ -147,6 +158,12 @@ def test_manifest_warns_that_each_slide_is_a_patient(caplog):
         table = manifest_of_slides(["b", "a", "b"])
     assert table.patients == {"a": "a", "b": "b"}
     assert "its own patient" in caplog.text
+
+
+def test_a_manifest_of_nothing_counts_no_slides(caplog):
+    with caplog.at_level(logging.WARNING, logger="slidekit"):
+        assert len(manifest_of_slides([])) == 0
+    assert caplog.text == ""
 
 
 class TestAssociate:

@@ -13,12 +13,13 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+import rich
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from slidekit.annotations import Annotations
 from slidekit.collection.filters import Filters
+from slidekit.collection.summary import summary_table
 from slidekit.dataset import Dataset
 from slidekit.errors import AnnotationsError, DatasetError, RecordError, ReportError, SlidekitError, SpecError
 from slidekit.io.slide_tiff import write_svs
@@ -167,6 +168,23 @@ class TestContent:
         with pytest.raises(SpecError):
             make(tile_um="big")
 
+    def test_tile_mpp(self, make):
+        dataset = make(tile_um=None, tile_mpp=0.5)
+        assert (dataset.label, dataset.tile_um) == ("256px_128um", 128)
+
+    @pytest.mark.parametrize(
+        ("options", "word"),
+        [
+            ({"tile_mpp": 0.5}, "say the same thing"),
+            ({"tile_um": None, "tile_px": None, "tile_mpp": 0.5}, "without tile_px"),
+            ({"tile_um": None, "tile_mpp": -1}, "tile_mpp=-1"),
+        ],
+    )
+    def test_wrong_tile_mpp(self, folder, options, word):
+        given = {"slides": folder / "slides", "tile_px": 256, "tile_um": 128, **options}
+        with pytest.raises(SpecError, match=word):
+            Dataset(**given)
+
     def test_of_several_roi_files_csv_goes_first(self, make, folder):
         for name in ("b.geojson", "a.json", "a.xml", ".c.json", "b.txt"):
             (folder / "rois" / name).touch()
@@ -176,13 +194,35 @@ class TestContent:
         assert make().get_unique_roi_labels() == ["stroma", "tumor"]
         assert make(filters={"slide": "a"}).get_unique_roi_labels() == ["tumor"]
 
-    def test_summary(self, make):
-        console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-        with console.file:
-            console.print(make(filters={"site": "x"}).summary())
-        text = console.export_text()
+    def test_summary_is_printed(self, make, capsys):
+        assert make(filters={"site": "x"}).summary() is None
+        text = capsys.readouterr().out
         assert "256px_128um" in text
         assert "Filter: site" in text
+
+    def test_rich_prints_the_summary(self, make, capsys):
+        dataset = make()
+        dataset.summary()
+        expected = capsys.readouterr().out
+        rich.print(dataset)
+        assert capsys.readouterr().out == expected
+        assert [column.justify for column in summary_table(dataset).columns] == ["left", "left"]
+
+    def test_repr_is_one_line(self, make, folder):
+        assert repr(make()) == "<Dataset 256px_128um: 3 slides of 2 patients>"
+        narrow = make(filters={"category": ["tumor", "normal"], "site": "x"}, tile_px=None, tile_um=None)
+        assert repr(narrow) == (
+            "<Dataset without a tile size: 2 slides of 2 patients, where category=normal|tumor, site=x>"
+        )
+        assert "cannot be looked up" in repr(Dataset(slides=folder / "nothing"))
+
+    def test_no_slides_are_said_plainly(self, folder, caplog):
+        (folder / "empty").mkdir()
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            assert Dataset(slides=folder / "empty").slides() == []
+        assert f"No slides were found in {folder / 'empty'}" in caplog.text
+        assert ".svs" in caplog.text
+        assert "own patient" not in caplog.text
 
 
 class TestFilters:
@@ -204,6 +244,9 @@ class TestFilters:
 
     def test_blank(self, make):
         assert make().filter(filter_blank="mpp").slides() == ["a"]
+        assert make(filter_blank=["mpp", "site"]).slides() == ["a"]
+        with pytest.raises(DatasetError, match="no column 'grade'"):
+            make(filter_blank="grade")
 
     @pytest.mark.parametrize(
         ("filters", "words"),
@@ -388,6 +431,24 @@ class TestExtract:
         assert {job.tfrecords for job in runs[0][0]} == {None}
         assert runs[0][2] == folder / "tfrecords" / "reports"
 
+    @pytest.mark.parametrize(("tile_px", "tile_um"), [(256, 128), (299, 302), (None, 302), (299, None)])
+    def test_a_tile_mpp_that_agrees_is_the_same_extraction(self, make, runs, tile_px, tile_um):
+        given = (tile_px or 299, tile_um or 302)
+        make(tile_px=given[0], tile_um=given[1]).extract_tiles()
+        dataset = Dataset(
+            slides=make().sources[0].slides, tfrecords=make().sources[0].tfrecords, tile_px=tile_px, tile_um=tile_um
+        )
+        dataset.extract_tiles(tile_px=given[0], tile_mpp=given[1] / given[0])
+        assert runs[1][1].tile_um == pytest.approx(runs[0][1].tile_um)
+        assert tile_um is None or runs[0][1].digest() == runs[1][1].digest()
+
+    @pytest.mark.parametrize("size", [{"tile_px": 256, "tile_um": 128}, {"tile_um": 128}, {"tile_px": 512}])
+    def test_a_tile_mpp_that_contradicts_is_refused(self, folder, runs, size):
+        dataset = Dataset(slides=folder / "slides", tfrecords=folder / "tfrecords", **size)
+        with pytest.raises(SpecError, match="were asked for"):
+            dataset.extract_tiles(tile_px=256, tile_mpp=0.6)
+        assert runs == []
+
     def test_sizes_may_come_with_the_call(self, make, folder, runs):
         make(tile_px=None, tile_um=None).extract_tiles(tile_px=256, tile_mpp=0.5)
         assert runs[0][2] == folder / "tfrecords" / "256px_128um"
@@ -455,6 +516,13 @@ class TestTileTable:
         assert len(dataset.get_tile_dataframe(stride_div=2)) == 9
         with pytest.raises(DatasetError, match="size of tile"):
             Dataset(slides=tmp_path).get_tile_dataframe()
+
+    def test_it_is_of_the_options_given_and_not_of_the_records(self, tmp_path):
+        write_svs(tmp_path / "s.svs", [np.full((250, 200, 3), 180, np.uint8)], mpp=0.5)
+        dataset = Dataset(slides=tmp_path, tfrecords=tmp_path / "out", tile_px=100, tile_um=50)
+        dataset.extract_tiles(use_edge_tiles=True, grayspace_fraction=1, report=False, workers=1)
+        assert dataset.num_tiles == len(dataset.get_tile_dataframe(use_edge_tiles=True)) == 6
+        assert len(dataset.get_tile_dataframe()) == 4
 
 
 def test_errors_of_the_dataset_belong_to_the_tree():

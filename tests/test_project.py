@@ -8,7 +8,7 @@ import logging
 import pandas as pd
 import pytest
 
-from slidekit.errors import AnnotationsError, DatasetError, ProjectError
+from slidekit.errors import AnnotationsError, DatasetError, ProjectError, SpecError
 from slidekit.project import Project, create_project, load_project
 
 SETTINGS = b"""{"name":"MyProject","annotations":"proj/ann.csv","dataset_config":"./datasets.json",
@@ -95,6 +95,7 @@ class TestCreate:
         settings = json.loads((here / "proj" / "settings.json").read_text())
         version = settings.pop("slidekit_version")
         assert isinstance(version, str)
+        assert len(settings.pop("slidekit_manifest")) == 64
         assert settings == {
             "name": "proj",
             "annotations": "./annotations.csv",
@@ -159,9 +160,15 @@ class TestCreate:
     def test_an_existing_project_is_not_made_again(self, here):
         create_project("proj", slides="slides")
         before = contents(here)
-        with pytest.raises(ProjectError, match="load_project"):
+        with pytest.raises(ProjectError, match=f"load_project, or go on with `slidekit extract {here / 'proj'}`"):
             create_project("proj", slides="slides")
         assert contents(here) == before
+
+    def test_a_lost_settings_file_is_not_made_up(self, here):
+        create_project("proj", slides="slides")
+        (here / "proj" / "settings.json").unlink()
+        with pytest.raises(ProjectError, match="without a project"):
+            create_project("proj", slides="slides")
 
     @pytest.mark.parametrize(
         ("options", "error"),
@@ -170,13 +177,51 @@ class TestCreate:
             ({"slides": "slides", "rois": "nothing"}, ProjectError),
             ({"slides": "slides", "annotations": "nothing.csv"}, AnnotationsError),
             ({"slides": "slides", "name": "../out"}, ProjectError),
+            ({"slides": "slides", "annotations": "wrong.csv"}, AnnotationsError),
+            ({"slides": "slides", "annotations": "nobody.csv"}, AnnotationsError),
+            ({"slides": "slides", "annotations": "twice.csv"}, AnnotationsError),
+            ({"slides": "slides", "annotations": pd.DataFrame({"case": ["a"], "slide": ["a"]})}, AnnotationsError),
         ],
     )
     def test_mistakes_leave_nothing_behind(self, here, options, error):
+        for name, header in (("wrong", "case,file"), ("nobody", "patient,file"), ("twice", "patient,slide")):
+            (here / f"{name}.csv").write_text(f"{header}\np,a\nq,a\n")
         before = contents(here)
         with pytest.raises(error):
             create_project("proj", **options)
         assert contents(here) == before
+
+    def test_after_a_mistake_the_same_call_works(self, here):
+        (here / "ann.csv").write_text("case,file\np,a\n")
+        with pytest.raises(AnnotationsError, match="no column 'patient'"):
+            create_project("proj", slides="slides", annotations="ann.csv")
+        (here / "ann.csv").write_text("Patient,Slide\np,a\n")
+        assert create_project("proj", slides="slides", annotations="ann.csv").dataset().patients() == {"a": "p"}
+
+    def test_without_slides_there_is_a_place_for_them(self, here, caplog):
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            project = create_project("proj")
+        assert caplog.text == ""
+        assert list((here / "proj" / "slides").iterdir()) == []
+        assert json.loads((here / "proj" / "datasets.json").read_text())["proj"]["slides"] == "./slides"
+        assert project.dataset(256, 128).slides() == []
+        project.add_source("more", slides="slides/sub")
+        (here / "proj" / "slides" / "z.svs").touch()
+        assert load_project("proj").dataset(256, 128).slides() == ["b", "z"]
+
+    def test_slides_that_lie_in_the_project_already(self, here):
+        (here / "slides").rename(here / "moved")
+        (here / "proj").mkdir()
+        (here / "moved").rename(here / "proj" / "slides")
+        assert create_project("proj").dataset().slides() == ["a", "b"]
+
+    def test_a_folder_without_slides_is_said_plainly(self, here, caplog):
+        (here / "empty").mkdir()
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            create_project("proj", slides="empty")
+        assert f"No slides were found in {here / 'empty'}" in caplog.text
+        assert ".svs" in caplog.text
+        assert "own patient" not in caplog.text
 
     def test_two_slides_of_one_name(self, here):
         (here / "slides" / "sub" / "a.tif").touch()
@@ -240,20 +285,125 @@ class TestProject:
         assert dataset.dry_run_dir == here / "proj" / "reports"
 
 
+class TestSize:
+    def test_tile_mpp(self, here):
+        project = create_project("proj", slides="slides")
+        assert project.dataset(256, tile_mpp=0.5).label == "256px_128um"
+        with pytest.raises(SpecError, match="say the same thing"):
+            project.dataset(256, 128, tile_mpp=0.5)
+        with pytest.raises(SpecError, match="say the same thing"):
+            project.extract_tiles(256, 128, tile_mpp=0.5)
+
+    def test_blank_cells(self, here):
+        (here / "ann.csv").write_text("patient,slide,site\np,a,\nq,b,x\n")
+        project = create_project("proj", slides="slides", annotations="ann.csv")
+        assert project.dataset(256, 128, filter_blank="site").slides() == ["b"]
+
+
+class TestSlidesThatAreAdded:
+    def test_a_file_that_slidekit_made_grows(self, here, caplog):
+        project = create_project("proj", slides="slides")
+        for name in ("c.svs", "d.svs"):
+            (here / "slides" / name).touch()
+            caplog.clear()
+            with caplog.at_level(logging.WARNING, logger="slidekit"):
+                assert name[0] in project.dataset().slides()
+            assert f"1 new slides were added to {here / 'proj' / 'annotations.csv'}" in caplog.text
+            assert "left out" not in caplog.text
+        assert (here / "proj" / "annotations.csv").read_text() == "patient,slide\na,a\nb,b\nc,c\nd,d\n"
+        before = contents(here)
+        assert load_project("proj").dataset().slides() == ["a", "b", "c", "d"]
+        assert contents(here) == before
+
+    def test_a_source_that_is_added_and_one_that_is_left_out(self, here):
+        (here / "more").mkdir()
+        (here / "more" / "c.svs").touch()
+        project = create_project("proj", slides="slides")
+        project.add_source("two", slides="more")
+        assert project.dataset(sources="two").slides() == ["c"]
+        assert project.dataset(sources="proj").slides() == ["a", "b"]
+        assert project.dataset().slides() == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("text", ["patient,slide\na,a\n", "patient,slide\na,a\nb,b\n\n", "Patient,slide\na,a\n"])
+    def test_one_that_was_edited_is_the_users(self, here, caplog, text):
+        project = create_project("proj", slides="slides")
+        (here / "proj" / "annotations.csv").write_text(text)
+        (here / "slides" / "c.svs").touch()
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            assert "c" not in project.dataset().slides()
+        assert "have no row" in caplog.text
+        assert (here / "proj" / "annotations.csv").read_text() == text
+
+    def test_one_that_only_looks_so_is_the_users(self, here):
+        (here / "proj").mkdir()
+        (here / "proj" / "annotations.csv").write_text("patient,slide\na,a\n")
+        assert create_project("proj", slides="slides").dataset().slides() == ["a"]
+        assert (here / "proj" / "annotations.csv").read_text() == "patient,slide\na,a\n"
+
+    def test_a_project_that_cannot_be_written(self, here, monkeypatch, caplog):
+        project = create_project("proj", slides="slides")
+        before = contents(here / "proj")
+        (here / "slides" / "c.svs").touch()
+
+        def refuse(path, text):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("slidekit.collection.annotation_files.atomic_write_text", refuse)
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            assert project.dataset().slides() == ["a", "b", "c"]
+        assert "Permission denied" in caplog.text
+        assert contents(here / "proj") == before
+
+    def test_names_with_a_suffix_in_them_do_not_spoil_the_file(self, here):
+        (here / "slides" / "a.tif.svs").touch()
+        (here / "slides" / "a.svs").unlink()
+        project = create_project("proj", slides="slides")
+        (here / "slides" / "c.svs").touch()
+        assert "c" in project.dataset().slides()
+        assert (here / "proj" / "annotations.csv").read_text() == "patient,slide\na.tif,a.tif\nb,b\nc,c\n"
+        assert "c" in load_project("proj").dataset().slides()
+
+    def test_what_is_not_saved_stays_unsaved(self, here):
+        (here / "later").mkdir()
+        project = create_project("proj", slides="later")
+        project._settings.name = "unsaved"
+        (here / "later" / "z.svs").touch()
+        assert project.dataset().slides() == ["z"]
+        assert load_project("proj").name == "proj"
+
+
 class TestAssociate:
     def test_inside_the_project_the_original_is_kept(self, here):
         (here / "proj").mkdir()
         text = "patient,grade\na,3\nzz,1\n"
         (here / "proj" / "annotations.csv").write_text(text)
         project = create_project("proj", slides="slides")
-        with pytest.raises(AnnotationsError, match="associate_slide_names"):
-            project.dataset()
+        assert project.dataset().patients() == {"a": "a"}
+        assert (here / "proj" / "annotations.csv").read_text() == text
         found = project.associate_slide_names()
         assert found.matched == {"a": "a"}
         assert (found.patients_without_slides, found.slides_without_patients) == (("zz",), ("b",))
         assert (here / "proj" / "annotations.csv.backup").read_text() == text
         assert (here / "proj" / "annotations.csv").read_text() == "patient,grade,slide\na,3,a\nzz,1,\n"
         assert project.dataset().slides() == ["a"]
+
+    def test_what_is_filled_in_for_now_is_said(self, here, caplog):
+        (here / "ann.csv").write_text("Patient,grade\na,3\nzz,1\n")
+        with caplog.at_level(logging.WARNING, logger="slidekit"):
+            project = create_project("proj", slides="slides", annotations="ann.csv")
+        assert "1 of 2 rows have a slide" in caplog.text
+        assert "associate_slide_names" in caplog.text
+        assert project.dataset(filters={"grade": 3}).slides() == ["a"]
+
+    def test_a_patient_with_slides_in_two_sources_stays_undecided(self, here):
+        (here / "more").mkdir()
+        (here / "slides" / "TCGA-AA-0001-DX1.svs").touch()
+        (here / "more" / "TCGA-AA-0001-DX2.svs").touch()
+        (here / "ann.csv").write_text("patient,grade\nTCGA-AA-0001,3\na,1\n")
+        project = create_project("proj", slides="slides", annotations="ann.csv")
+        assert project.dataset().slides() == ["TCGA-AA-0001-DX1", "a"]
+        project.add_source("two", slides="more")
+        assert project.dataset(sources="proj").slides() == ["a"]
 
     def test_a_backup_is_never_replaced(self, here):
         project = create_project("proj", slides="slides")

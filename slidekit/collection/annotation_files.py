@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +20,24 @@ from slidekit.annotations import (
 )
 from slidekit.errors import AnnotationsError, ProjectError
 from slidekit.io.atomic import atomic_write, atomic_write_text
+from slidekit.io.csv_table import CSVTable, Row
+from slidekit.wording import some_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["associate_in_file", "settle_annotations", "write_manifest"]
+__all__ = [
+    "associate_in_file",
+    "file_digest",
+    "grow_manifest",
+    "read_annotations",
+    "settle_annotations",
+    "write_manifest",
+]
 
 logger = logging.getLogger(__name__)
+
+_MANIFEST = ("patient", "slide")
 
 
 def settle_annotations(root: Path, given: str | Path | pd.DataFrame | None, slides: Sequence[str]) -> Path:
@@ -48,14 +61,14 @@ def settle_annotations(root: Path, given: str | Path | pd.DataFrame | None, slid
     Raises
     ------
     AnnotationsError
-        If they cannot be used. A table without the column ``slide`` is accepted, and the log says what to do.
+        If they cannot be used, which is found out before anything is written.
     ProjectError
         If a data frame is given and ``annotations.csv`` exists.
     """
     default = root / "annotations.csv"
     if isinstance(given, str | Path):
         path = Path(given).expanduser().absolute()
-        _check_file(path)
+        read_annotations(path, slides)
         return path
     if given is not None:
         if default.exists():
@@ -66,10 +79,89 @@ def settle_annotations(root: Path, given: str | Path | pd.DataFrame | None, slid
         table = read_table(given)
         _write(default, table.header, (row.cells for row in table.rows))
     elif default.exists():
-        _check_file(default)
+        read_annotations(default, slides)
     elif slides:
         write_manifest(default, slides)
     return default
+
+
+def read_annotations(path: Path, slides: Sequence[str]) -> Annotations:
+    """Read the annotations of a project; a column ``slide`` that is missing is filled from the patients' names.
+
+    The file is not changed, and the log says what was matched.
+
+    Parameters
+    ----------
+    path
+        The file.
+    slides
+        Names of the slides that were found.
+
+    Raises
+    ------
+    AnnotationsError
+        If the table cannot be used: `Annotations.read` says why; or it has no column ``slide``, and no patient
+        is called like one of `slides`.
+    """
+    table = read_table(path)
+    if "slide" in table.header or "patient" not in table.header:
+        return Annotations.read(path)
+    header, rows, association = _associate(table, slides)
+    # Where there are no slides yet, nothing can be said against the table.
+    if slides and not association.matched:
+        patients = [row[header.index("patient")] for row in rows]
+        raise AnnotationsError(
+            f"has no column 'slide', and no patient bears the name of one slide: slides are named "
+            f"{some_of(slides, 3)}, patients {some_of(patients, 3)}.",
+            mend="Add the column slide with the file names without suffix, one row a slide.",
+            path=path,
+            line=1,
+        )
+    logger.warning(
+        "%s has no column 'slide', which is filled from the patients' names: %d of %d rows have a slide. "
+        "Project.associate_slide_names() lists and saves them.",
+        path,
+        len(association.matched),
+        len(rows),
+    )
+    filled = tuple(Row(row.line, tuple(cells), row.where) for row, cells in zip(table.rows, rows, strict=True))
+    return Annotations.read(CSVTable(header, tuple(row for row in filled if row.cells[-1]), path))
+
+
+def grow_manifest(path: Path, slides: Sequence[str]) -> Annotations:
+    """Add the slides that have no row to a manifest that slidekit made, each its own patient; the log names them.
+
+    Parameters
+    ----------
+    path
+        A file as `write_manifest` makes it.
+    slides
+        Names of the slides that were found. Rows of others stay.
+    """
+    # Names as they stand in the file: reading would take a suffix within a name for that of the file.
+    there = {cell for row in read_table(path).rows for cell in row.cells}
+    new = sorted(set(slides) - there)
+    if not new:
+        return Annotations.read(path)
+    pairs = [(name, name) for name in sorted({*there, *new})]
+    try:
+        _write(path, _MANIFEST, pairs)
+    except OSError as problem:
+        logger.warning(
+            "%d new slides, each its own patient, are used, but %s cannot be written: %s.",
+            len(new),
+            path,
+            problem.strerror,
+        )
+    else:
+        logger.warning("%d new slides were added to %s, each its own patient: %s.", len(new), path, some_of(new, 20))
+    rows = tuple(Row(number, pair) for number, pair in enumerate(pairs, start=2))
+    return Annotations.read(CSVTable(_MANIFEST, rows, path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, by which a manifest that nobody has edited is known."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_manifest(path: Path, slides: Sequence[str]) -> Annotations:
@@ -111,18 +203,7 @@ def associate_in_file(path: Path, slides: Sequence[str], root: Path) -> tuple[Pa
         raise AnnotationsError(
             "has no column 'patient'.", mend=f"There are: {', '.join(table.header)}.", path=path, line=1
         )
-    header = table.header if "slide" in table.header else (*table.header, "slide")
-    place, patient = header.index("slide"), header.index("patient")
-    rows = [list(row.cells) + [""] * (len(header) - len(row.cells)) for row in table.rows]
-    taken = {row[place] for row in rows if row[place]}
-    open_patients = [row[patient] for row in rows if not row[place] and row[patient]]
-    association = associate_slide_names(
-        [name for name in open_patients if open_patients.count(name) == 1],
-        [slide for slide in slides if slide not in taken],
-    )
-    for row in rows:
-        if not row[place]:
-            row[place] = association.matched.get(row[patient], "")
+    header, rows, association = _associate(table, slides)
     target = path
     if path.resolve().is_relative_to(root.resolve()):
         _back_up(path)
@@ -132,11 +213,21 @@ def associate_in_file(path: Path, slides: Sequence[str], root: Path) -> tuple[Pa
     return target, association
 
 
-def _check_file(path: Path) -> None:
-    if "slide" in read_table(path).header:
-        Annotations.read(path)
-    else:
-        logger.warning("%s has no column 'slide': call Project.associate_slide_names().", path)
+def _associate(table: CSVTable, slides: Sequence[str]) -> tuple[tuple[str, ...], list[list[str]], SlideAssociation]:
+    """Fill the empty cells of the column ``slide``, which is added at the end if there is none."""
+    header = table.header if "slide" in table.header else (*table.header, "slide")
+    place, patient = header.index("slide"), header.index("patient")
+    rows = [list(row.cells) + [""] * (len(header) - len(row.cells)) for row in table.rows]
+    taken = {row[place] for row in rows if row[place]}
+    times = Counter(row[patient] for row in rows if not row[place] and row[patient])
+    association = associate_slide_names(
+        [name for name, number in times.items() if number == 1],
+        [slide for slide in slides if slide not in taken],
+    )
+    for row in rows:
+        if not row[place]:
+            row[place] = association.matched.get(row[patient], "")
+    return header, rows, association
 
 
 def _back_up(path: Path) -> None:

@@ -41,6 +41,8 @@ class Settings(BaseModel):
         Names of the sources in use.
     slidekit_version
         Version that wrote the file; None in a file of Slideflow's.
+    slidekit_manifest
+        SHA-256 of the ``annotations.csv`` that slidekit made of the slides; None if it made none.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -52,6 +54,7 @@ class Settings(BaseModel):
     models_dir: str | None = "./models"
     eval_dir: str | None = "./eval"
     slidekit_version: str | None = None
+    slidekit_manifest: str | None = None
 
 
 class SourceEntry(BaseModel):
@@ -84,8 +87,8 @@ def read_settings(path: Path) -> Settings:
 
 def write_settings(path: Path, settings: Settings) -> None:
     """Write ``settings.json`` in one step; what is not set is left out."""
-    absent = {"slidekit_version"} if settings.slidekit_version is None else set()
-    _write(path, settings.model_dump(exclude=absent))
+    own = ("slidekit_version", "slidekit_manifest")
+    _write(path, settings.model_dump(exclude={name for name in own if getattr(settings, name) is None}))
 
 
 def read_sources(path: Path) -> dict[str, SourceEntry]:
@@ -140,7 +143,7 @@ def sources_of(
 def make_entry(
     root: Path,
     *,
-    slides: PathLike,
+    slides: PathLike | None,
     rois: PathLike | None,
     tfrecords: PathLike,
     tiles: PathLike,
@@ -153,7 +156,7 @@ def make_entry(
     root
         Folder of the project.
     slides, rois
-        Folders that must exist; `rois` may be None.
+        Folders that must exist; None for `slides` is ``slides`` in `root`, which need not exist.
     tfrecords, tiles
         Folders that need not exist.
     default_rois
@@ -168,7 +171,7 @@ def make_entry(
         if folder is not None and not Path(folder).expanduser().is_dir():
             raise ProjectError("does not exist.", mend=f"Give the folder of {word}.", path=Path(folder))
     return SourceEntry(
-        slides=store_path(slides, root),
+        slides=store_path(root / "slides" if slides is None else slides, root),
         roi=store_path(default_rois if rois is None else rois, root),
         tiles=store_path(tiles, root),
         tfrecords=store_path(tfrecords, root),

@@ -66,7 +66,10 @@ class Collection:
         """The annotations that were given, or the manifest."""
         if self._given is not None:
             return self._given
-        return manifest_of_slides([*self.index.paths, *self.records])
+        names = [*self.index.paths, *self.records]
+        if not names:
+            logger.warning("%s", self.index.say_empty())
+        return manifest_of_slides(names)
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -13,8 +13,9 @@ from slidekit.collection.filters import Filters, read_decisions
 from slidekit.collection.matching import Collection, Unmatched
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.tile_counts import count_tiles
+from slidekit.collection.tile_size import settle_tile_um
 from slidekit.errors import DatasetError
-from slidekit.units import Magnification, parse_tile_um, tile_size_label
+from slidekit.units import Magnification, tile_size_label
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ class Selection:
     tile_px, tile_um
         Size of the tiles in output pixels, and in microns or as a magnification; None where it does not
         matter.
+    tile_mpp
+        µm/px of the tiles, instead of `tile_um`.
     annotations
         The table; None makes each slide its own patient, and the log says so.
     filters
         Column of the annotations to a value or a list of values.
+    filter_blank
+        Columns that must not be empty.
     """
 
     def __init__(
@@ -51,16 +56,17 @@ class Selection:
         *,
         tile_px: int | None = None,
         tile_um: float | str | Magnification | None = None,
+        tile_mpp: float | None = None,
         annotations: Annotations | None = None,
         filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
     ) -> None:
-        if tile_um is not None:
-            parse_tile_um(tile_um)
+        tile_um = settle_tile_um(tile_px, tile_um, tile_mpp)
         label = tile_size_label(tile_px, tile_um) if tile_px is not None and tile_um is not None else None
         self.tile_px = tile_px
         self.tile_um = tile_um
         self._collection = Collection(sources, annotations, label)
-        self._filters = Filters().narrow(filters, self._collection.table) if filters else Filters()
+        self._filters = self._narrow(Filters(), filters, filter_blank)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -185,12 +191,7 @@ class Selection:
         DatasetError
             If a column or value is unknown, or a decision is another word.
         """
-        narrowed = self._filters
-        if filters:
-            narrowed = narrowed.narrow(filters, self._collection.table)
-        if filter_blank:
-            columns = [filter_blank] if isinstance(filter_blank, str) else filter_blank
-            narrowed = narrowed.demand(columns, self._collection.table)
+        narrowed = self._narrow(self._filters, filters, filter_blank)
         if review is not None:
             narrowed = narrowed.exclude(self._read_review(review))
         return self._with(narrowed)
@@ -210,6 +211,16 @@ class Selection:
     def clear_filters(self) -> Self:
         """Remove all filters."""
         return self._with(Filters())
+
+    def _narrow(
+        self, narrowed: Filters, filters: Mapping[str, Any] | None, filter_blank: str | Sequence[str] | None
+    ) -> Filters:
+        if filters:
+            narrowed = narrowed.narrow(filters, self._collection.table)
+        if filter_blank:
+            columns = [filter_blank] if isinstance(filter_blank, str) else filter_blank
+            narrowed = narrowed.demand(columns, self._collection.table)
+        return narrowed
 
     def _with(self, filters: Filters) -> Self:
         other = copy.copy(self)

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def tile_table(selection: Selection, spec: ExtractionSpec) -> pd.DataFrame:
-    """Put the tables of all slides of a selection together.
+    """Put the tables of all slides of a selection together; TFRecords are not looked at.
 
     Parameters
     ----------
