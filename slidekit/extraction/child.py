@@ -21,7 +21,10 @@ _LENGTH = struct.Struct("<Q")
 def send(stream: BinaryIO, message: Any) -> None:
     """Write one message."""
     data = pickle.dumps(message)
-    stream.write(_LENGTH.pack(len(data)) + data)
+    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    while rest:
+        # An unbuffered pipe takes what it has room for.
+        rest = rest[stream.write(rest) :]
     stream.flush()
 
 
@@ -33,14 +36,19 @@ def receive(stream: BinaryIO) -> Any:
     EOFError
         If the other side has gone.
     """
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (length,) = _LENGTH.unpack(head)
-    data = stream.read(length)
-    if len(data) < length:
-        raise EOFError
-    return pickle.loads(data)  # only ever from our own process at the other end of the pipe
+    (length,) = _LENGTH.unpack(_read(stream, _LENGTH.size))
+    return pickle.loads(_read(stream, length))  # only ever from our own process at the other end of the pipe
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Read exactly so many bytes: an unbuffered pipe gives them in pieces."""
+    data = bytearray()
+    while len(data) < size:
+        piece = stream.read(size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return bytes(data)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -52,12 +53,13 @@ class ChildProcess:
         process = self._process or self._start()
         if self._killed:
             # It was asked to end while it was being started.
-            process.kill()
+            _kill_group(process)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             send(process.stdin, (job, spec))  # type: ignore[arg-type]
             while True:
+                _wait_for_message(process)
                 message = receive(process.stdout)  # type: ignore[arg-type]
                 if isinstance(message, SlideReport):
                     return message
@@ -73,10 +75,13 @@ class ChildProcess:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "slidekit.extraction.child"],
+            # -P: a file in the working directory must not stand in for a module.
+            [sys.executable, "-P", "-m", "slidekit.extraction.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            # Unbuffered, so that waiting for the pipe sees all that has arrived.
+            bufsize=0,
             env=environment,
             # Ctrl-C goes to the driver alone, which then ends its children.
             start_new_session=True,
@@ -97,13 +102,13 @@ class ChildProcess:
         """End the child now, whatever it is doing; may be called while another thread waits in `run`."""
         self._killed = True
         if (process := self._process) is not None:
-            process.kill()
+            _kill_group(process)
 
     def close(self) -> None:
         """End the child and let go of its pipes; no thread may be in `run`."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            _kill_group(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
@@ -114,3 +119,25 @@ class ChildProcess:
         if self._stderr is not None:
             self._stderr.close()
             self._stderr = None
+
+
+def _wait_for_message(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the child has written something.
+
+    Raises
+    ------
+    EOFError
+        If it has ended: something that it started may still hold its end of the pipe.
+    """
+    assert process.stdout is not None
+    while not select.select([process.stdout], [], [], 1.0)[0]:
+        if process.poll() is not None:
+            raise EOFError
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a child and whatever it has started, which would hold its pipes open."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # it has ended by itself

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from slidekit.slide.report_model import SlideReport
 from slidekit.slide.samples import preview_path, samples_path
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["write_manifest", "write_outputs", "write_pdf"]
+__all__ = ["records_dirs", "write_manifest", "write_manifests", "write_outputs", "write_pdf"]
 
 _log = logging.getLogger("slidekit")
 
@@ -47,12 +47,10 @@ def write_outputs(
     """
     from slidekit.report import write_tables
 
-    folders = set() if spec.dry_run else {job.records_dir for job in jobs if job.records_dir is not None}
+    folders = [] if spec.dry_run else records_dirs(jobs)
     # Slides of earlier runs into the same folder belong to the same dataset: they stay in its report.
-    reports = {report.slide: report for folder in sorted(folders) for report in read_reports(folder)}
+    reports = {report.slide: report for folder in folders for report in read_reports(folder)}
     reports |= results
-    for folder in folders:
-        write_manifest(folder)
     created = datetime.now()
     before = _read_timings(report_dir / "timings.csv")
     # A slide that was finished before keeps the time that it took then.
@@ -60,13 +58,31 @@ def write_outputs(
         report if report.seconds else report.model_copy(update={"seconds": before.get(report.slide, 0.0)})
         for report in reports.values()
     ]
-    try:
-        written = write_tables(report_dir, listed, spec, created=created)
-        return [*written, *(write_pdf(report_dir, listed, spec, created) if spec.report else [])]
-    except (ReportError, OSError) as error:
-        # The tiles are safe and complete: a report that cannot be written must not hide that.
-        _log.error("the report could not be written: %s", error)
-        return []
+    makers: list[Callable[[], list[Path]]] = [lambda: write_tables(report_dir, listed, spec, created=created)]
+    if spec.report:
+        makers.append(lambda: write_pdf(report_dir, listed, spec, created))
+    written: list[Path] = []
+    for make in makers:
+        try:
+            written += make()
+        except (ReportError, OSError) as error:
+            # The tiles are safe and complete: a report that cannot be written must not hide that.
+            _log.error("a report could not be written: %s", error)
+    return written
+
+
+def records_dirs(jobs: Sequence[SlideJob]) -> list[Path]:
+    """Folders that the jobs write records into."""
+    return sorted({job.records_dir for job in jobs if job.records_dir is not None})
+
+
+def write_manifests(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
+    """Bring the manifests of a run up to date."""
+    for folder in [] if spec.dry_run else records_dirs(jobs):
+        try:
+            write_manifest(folder)
+        except OSError as error:
+            _log.error("the manifest could not be written: %s", error)
 
 
 def _read_timings(path: Path) -> dict[str, float]:

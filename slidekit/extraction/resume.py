@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import glob
 import json
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from slidekit.errors import RecordError, SpecError
-from slidekit.io.atomic import PART, atomic_write_text
+from slidekit.io.atomic import atomic_write_text
 from slidekit.io.tfrecord import index_path, read_index
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.job import SlideJob, job_hash
@@ -21,12 +19,10 @@ from slidekit.slide.spec import ExtractionSpec
 
 __all__ = [
     "check_same_spec",
-    "clear_slide",
     "finished_report",
     "read_report",
     "read_reports",
     "read_spec",
-    "remove_parts",
     "write_spec",
 ]
 
@@ -166,31 +162,3 @@ def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str]) -> 
     folder.mkdir(parents=True, exist_ok=True)
     content = {"spec": spec.canonical(), "spec_hash": spec.digest(), "versions": versions}
     atomic_write_text(folder / SPEC_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def clear_slide(job: SlideJob) -> None:
-    """Remove what an earlier extraction of a slide left: only files that its ``{slide}.json`` proves to be ours."""
-    folder = job.records_dir
-    if folder is None or (report := read_report(folder / f"{job.name}.json")) is None:
-        return
-    names = [f"{job.name}.json", f"{job.name}.tiles.csv"]
-    if report.records is not None:
-        names += [f"{job.name}.tfrecords", f"{job.name}.index.npz"]
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-    if report.loose_tiles and job.tiles is not None and (loose := job.tiles / job.name).is_dir():
-        for tile in loose.glob(f"{glob.escape(job.name)}-*-*.*"):
-            tile.unlink()
-        if not any(loose.iterdir()):
-            loose.rmdir()
-
-
-def remove_parts(job: SlideJob) -> None:
-    """Remove the temporary files of a slide whose extraction was cut off."""
-    for folder in (job.records_dir, job.tiles, job.previews):
-        if folder is None:
-            continue
-        for part in folder.glob(f"{glob.escape(job.name)}.*{PART}"):
-            part.unlink()
-    if job.tiles is not None and (loose := job.tiles / f"{job.name}{PART}").is_dir():
-        shutil.rmtree(loose)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from slidekit.errors import DatasetError
 from slidekit.extraction.isolation import ChildProcess, can_cross
-from slidekit.extraction.one import run_job, write_slide_report
-from slidekit.extraction.outputs import write_outputs
+from slidekit.extraction.one import keep_report, run_job
+from slidekit.extraction.outputs import records_dirs, write_manifests, write_outputs
+from slidekit.extraction.ownership import remove_parts
 from slidekit.extraction.progress import ProgressEvent
-from slidekit.extraction.resume import check_same_spec, finished_report, remove_parts, write_spec
+from slidekit.extraction.resume import check_same_spec, finished_report, write_spec
 from slidekit.extraction.versions import library_versions
 from slidekit.slide.extract import make_normalizer
 from slidekit.slide.job import SlideJob
@@ -23,9 +24,11 @@ from slidekit.slide.parallel import usable_cores
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["ProgressEvent", "SlideJob", "run_extraction"]
+__all__ = ["ProgressEvent", "SlideJob", "check_jobs", "run_extraction"]
 
 _log = logging.getLogger("slidekit")
+
+_RESERVED = {"extraction", "manifest"}
 
 OnEvent = Callable[[ProgressEvent], None]
 
@@ -58,7 +61,10 @@ def run_extraction(
         If parameters make no sense or do not fit what the folder holds; before any work. A slide that fails
         raises nothing: its report says so.
     """
-    _check(jobs, spec)
+    check_jobs(jobs, spec)
+    if not spec.dry_run:
+        for folder in records_dirs(jobs):
+            write_spec(folder, spec, library_versions())
     lock = threading.Lock()
 
     def tell(event: ProgressEvent) -> None:
@@ -77,26 +83,42 @@ def run_extraction(
         results[job.name] = done
         told[job.path] = done.model_copy(update={"status": "skipped", "reason": "Finished before."})
         tell(ProgressEvent("ended", job.name, report=told[job.path]))
-    for job, report in _run(waiting, spec, tell):
-        results[job.name] = told[job.path] = report
+    try:
+        for job, report in _run(waiting, spec, tell):
+            results[job.name] = told[job.path] = report
+    finally:
+        # After Ctrl-C, too: counts must not be those of the run before.
+        write_manifests(jobs, spec)
     write_outputs(report_dir, jobs, results, spec)
     return {job.path: told[job.path] for job in jobs}
 
 
-def _check(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
+def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
+    """Find mistakes before any work: names, normaliser, and what the folders hold already.
+
+    Raises
+    ------
+    DatasetError, NormalizerError, SpecError
+        Naming what is wrong.
+    """
     names: dict[str, Path] = {}
     for job in jobs:
         if job.name in names:
             raise DatasetError(
                 f"Two slides are called {job.name}: {names[job.name]} and {job.path}.", mend="Rename one of them."
             )
+        if job.name in _RESERVED:
+            raise DatasetError(
+                f"A slide may not be called {job.name}: slidekit has a file {job.name}.json of its own.",
+                mend="Rename it.",
+                path=job.path,
+            )
         names[job.name] = job.path
     make_normalizer(spec)
     if spec.dry_run:
         return
-    for folder in sorted({job.records_dir for job in jobs if job.records_dir is not None}):
+    for folder in records_dirs(jobs):
         check_same_spec(folder, spec, names)
-        write_spec(folder, spec, library_versions())
 
 
 def _run(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[tuple[SlideJob, SlideReport]]:
@@ -143,7 +165,7 @@ def _run_in_children(
                 if stop.is_set():
                     return  # ended by Ctrl-C: that is not the slide's failure
                 if not spec.dry_run:
-                    write_slide_report(job, report)
+                    report = keep_report(job, spec, report)
             tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
             results.append((job, report))
 

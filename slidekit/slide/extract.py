@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
@@ -81,7 +80,12 @@ def make_normalizer(spec: ExtractionSpec) -> StainNormalizer | None:
 
 
 def extract_from_wsi(
-    wsi: WSI, spec: ExtractionSpec, folders: OutputFolders, *, on_progress: Progress | None = None
+    wsi: WSI,
+    spec: ExtractionSpec,
+    folders: OutputFolders,
+    *,
+    on_progress: Progress | None = None,
+    on_publish: Callable[[], None] | None = None,
 ) -> SlideReport:
     """Extract the tiles of an open slide, QC having been run.
 
@@ -95,6 +99,8 @@ def extract_from_wsi(
         Where to write.
     on_progress
         Called after each strip of tiles.
+    on_publish
+        Called when all is ready, before the first file takes its final name.
 
     Raises
     ------
@@ -127,6 +133,8 @@ def extract_from_wsi(
             save_pictures(folders.previews, wsi.name, wsi.draw(kept_boxes(wsi, outcomes)), samples)
             facts["preview_um"] = wsi.preview_um()
         if spool is not None and folder is not None:
+            if on_publish is not None:
+                on_publish()
             facts["records"] = _write(wsi, spec, folders, spool, order, folder, outcomes)
             facts["loose_tiles"] = 0 if folders.tiles is None else len(order)
     return report.model_copy(update={**facts, "seconds": time.monotonic() - started})
@@ -146,8 +154,12 @@ def _write(
     with ExitStack() as undo:
         if folders.tiles is not None and order:
             loose = folders.tiles / wsi.name
-            spool.write_tiles(loose, order, lambda tile: f"{wsi.name}-{tile.loc_x}-{tile.loc_y}.{spec.img_format}")
-            undo.callback(shutil.rmtree, loose)
+            name, suffix, existed = wsi.name, spec.img_format, loose.exists()
+            tiles = spool.write_tiles(loose, order, lambda tile: f"{name}-{tile.loc_x}-{tile.loc_y}.{suffix}")
+            if not existed:
+                undo.callback(loose.rmdir)
+            for tile in tiles:
+                undo.callback(tile.unlink)
         if folders.tfrecords is not None and order:
             path = folders.tfrecords / f"{wsi.name}.tfrecords"
             records = spool.write_tfrecord(path, order)

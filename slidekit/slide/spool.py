@@ -11,7 +11,6 @@ from typing import Self
 
 import numpy as np
 
-from slidekit.errors import SlideError
 from slidekit.io.atomic import PART, atomic_write
 from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
 from slidekit.slide.report_model import RecordFile
@@ -85,24 +84,23 @@ class RecordSpool:
             raise
         return RecordFile(name=path.name, records=len(order), size=offset, sha256=digest.hexdigest())
 
-    def write_tiles(self, folder: Path, order: Sequence[int], file_name: Callable[[TileRecord], str]) -> None:
-        """Write loose tiles into a folder that appears only when it is complete.
+    def write_tiles(self, folder: Path, order: Sequence[int], file_name: Callable[[TileRecord], str]) -> list[Path]:
+        """Write loose tiles, which take their places only when all of them are written.
 
         Parameters
         ----------
         folder
-            Final name; must not exist.
+            Where they go; a new folder appears complete, files of other names in one that exists stay.
         order
             Numbers of the records.
         file_name
             Name of a tile's file.
+
+        Returns
+        -------
+        list of Path
+            The files.
         """
-        if folder.exists():
-            raise SlideError(
-                f"The folder {folder.name} for its loose tiles exists, and slidekit did not make it.",
-                mend="Move it away, or use another folder for tiles.",
-                path=folder,
-            )
         part = folder.with_name(folder.name + PART)
         if part.exists():
             shutil.rmtree(part)  # of a run that was cut off: the suffix is ours
@@ -111,7 +109,14 @@ class RecordSpool:
             for number in order:
                 record = self.record(number)
                 (part / file_name(record)).write_bytes(record.image_raw)
-            part.rename(folder)
+            names = [path.name for path in part.iterdir()]
+            if folder.exists():
+                for name in names:
+                    (part / name).replace(folder / name)
+                part.rmdir()
+            else:
+                part.rename(folder)
+            return [folder / name for name in names]
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise

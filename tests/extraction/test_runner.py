@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from slidekit.io.tfrecord import TileRecord, index_path, iter_records, read_inde
 
 def run(jobs, spec, **options):
     return run_extraction(jobs, spec, report_dir=jobs[0].tfrecords or jobs[0].tiles, **options)
+
+
+def seconds(folder: Path) -> dict[str, float]:
+    rows = csv.DictReader((folder / "timings.csv").read_text().splitlines())
+    return {row["slide"]: float(row["seconds"]) for row in rows}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -137,7 +143,7 @@ def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
     run(jobs, make_spec())
     before = contents(jobs[0].tfrecords)
     stamps = {path: path.stat().st_mtime_ns for path in jobs[0].tfrecords.glob("*.tfrecords")}
-    timings = (jobs[0].tfrecords / "timings.csv").read_text()
+    timings = seconds(jobs[0].tfrecords)
 
     # Act
     reports = run(jobs, make_spec())
@@ -146,7 +152,8 @@ def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
     assert {report.status for report in reports.values()} == {"skipped"}
     assert contents(jobs[0].tfrecords) == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    assert (jobs[0].tfrecords / "timings.csv").read_text() == timings
+    assert seconds(jobs[0].tfrecords) == timings
+    assert all(timings.values())
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete index", "delete records"])
@@ -189,6 +196,107 @@ def test_a_changed_region_file_has_its_slide_extracted_again(jobs, make_spec, tm
     assert again[with_rois.path].status == "done"
     assert "fibrous" in again[with_rois.path].labels
     assert sum(report.status == "skipped" for report in again.values()) == len(jobs) - 1
+
+
+def test_a_slide_that_went_away_does_not_cost_its_tiles(jobs, make_spec, tmp_path) -> None:
+    # Arrange: a share that is not mounted this time
+    moved = tmp_path / f"{jobs[0].name}.svs"
+    moved.write_bytes(jobs[0].path.read_bytes())
+    jobs = [replace(jobs[0], path=moved, rois=None)]
+    run(jobs, make_spec())
+    before = contents(jobs[0].tfrecords)
+    moved.rename(tmp_path / "elsewhere.svs")
+
+    # Act
+    reports = run(jobs, make_spec())
+
+    # Assert
+    assert reports[moved].status == "failed"
+    after = contents(jobs[0].tfrecords)
+    kept = [name for name in before if name.startswith(f"{jobs[0].name}.")]
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert len(kept) == 4
+
+
+def test_records_that_somebody_else_made_are_not_replaced(jobs, make_spec) -> None:
+    folder = jobs[0].tfrecords
+    folder.mkdir(parents=True)
+    theirs = folder / f"{jobs[0].name}.tfrecords"
+    theirs.write_bytes(b"Slideflow's")
+
+    reports = run(jobs, make_spec())
+
+    assert theirs.read_bytes() == b"Slideflow's"
+    assert reports[jobs[0].path].status == "failed"
+    assert "was not made by slidekit" in reports[jobs[0].path].reason
+    assert sum(report.status == "done" for report in reports.values()) == 3
+
+
+def test_loose_tiles_off_and_on_again(jobs, make_spec, tmp_path) -> None:
+    # Arrange
+    jobs = [replace(job, tiles=tmp_path / "tiles") for job in jobs[:1]]
+    run(jobs, make_spec(save_tiles=True))
+    own = tmp_path / "tiles" / jobs[0].name / f"{jobs[0].name}-128-128.mask.png"
+    own.write_bytes(b"the user's")
+
+    # Act / Assert: overwritten with other tiles; the user's file stays
+    (report,) = run(jobs, make_spec(save_tiles=True, img_format="png", overwrite=True)).values()
+    assert report.status == "done"
+    assert own.read_bytes() == b"the user's"
+    assert len(list(own.parent.glob("*.jpg"))) == 0
+    assert len(list(own.parent.glob("*.png"))) == report.kept + 1
+
+
+def test_reserved_and_impossible_names(jobs, make_spec, tmp_path) -> None:
+    with pytest.raises(DatasetError, match=r"may not be called manifest.*Rename it"):
+        run([replace(jobs[0], name="manifest")], make_spec())
+
+    reports = run([replace(jobs[0], name="腫" * 82), jobs[1]], make_spec())
+    assert reports[jobs[0].path].status == "failed"
+    assert reports[jobs[1].path].status == "done"
+
+
+def test_part_files_of_a_slide_with_a_longer_name_stay(jobs) -> None:
+    from slidekit.extraction.ownership import remove_parts
+
+    folder = jobs[0].tfrecords
+    folder.mkdir(parents=True)
+    for name in ("S1.spool.part", "S1.2.spool.part", "S1.2.tfrecords.part"):
+        (folder / name).touch()
+    remove_parts(replace(jobs[0], name="S1"))
+    assert sorted(path.name for path in folder.iterdir()) == ["S1.2.spool.part", "S1.2.tfrecords.part"]
+
+
+def test_an_unreadable_review_costs_neither_tables_nor_pdf(jobs, make_spec) -> None:
+    folder = jobs[0].tfrecords
+    folder.mkdir(parents=True)
+    (folder / "review.csv").write_bytes("slide;decision;größer\n".encode("cp1252"))
+
+    run(jobs, make_spec(report=True))
+
+    assert len(list(folder.glob("*.pdf"))) == 1
+    assert (folder / "extraction_report.csv").exists()
+    assert "größer".encode("cp1252") in (folder / "review.csv").read_bytes()
+
+
+def test_a_helper_that_outlives_a_dead_child_does_not_hold_the_run(jobs, make_spec) -> None:
+    from tests_standins import LeavesAHelper
+
+    started = time.monotonic()
+    reports = run(jobs[:2], make_spec(qc=[LeavesAHelper(jobs[0].name)], workers=1))
+
+    assert time.monotonic() - started < 30
+    assert reports[jobs[0].path].status == "failed"
+    assert reports[jobs[1].path].status == "done"
+
+
+def test_a_module_in_the_working_directory_is_not_imported(jobs, make_spec, tmp_path, monkeypatch) -> None:
+    (tmp_path / "queue.py").write_text("raise RuntimeError('my own notes')")
+    monkeypatch.chdir(tmp_path)
+
+    reports = run(jobs[:1], make_spec())
+
+    assert reports[jobs[0].path].status == "done"
 
 
 def test_other_parameters_into_the_same_folder_are_refused_and_named(jobs, make_spec) -> None:

@@ -177,13 +177,16 @@ def test_loose_tiles_alone(tissue_slide: Path, tmp_path: Path) -> None:
     assert {Path(name).suffix for name in names_in(tmp_path)} == {"", ".png", ".csv"}
 
 
-def test_a_folder_that_is_not_ours_is_never_written_into(tissue_slide: Path, tmp_path: Path) -> None:
+def test_what_else_lies_in_the_folder_of_loose_tiles_stays(tissue_slide: Path, tmp_path: Path) -> None:
     mine = tmp_path / "tissue"
     mine.mkdir()
     (mine / "notes.txt").write_text("mine")
-    with pytest.raises(Exception, match="slidekit did not make it"):
-        extract(tissue_slide, None, tiles=tmp_path)
-    assert names_in(tmp_path) == {"tissue", "tissue/notes.txt"}
+    report = extract(tissue_slide, None, tiles=tmp_path)
+    again = extract(tissue_slide, None, tiles=tmp_path)
+
+    assert report.loose_tiles == again.loose_tiles > 0
+    assert (mine / "notes.txt").read_text() == "mine"
+    assert len(list(mine.glob("*.jpg"))) == report.loose_tiles
 
 
 def test_a_report_survives_json(tissue_slide: Path, roi_file: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,8 @@ class SlideReader(ABC):
         self.metadata = metadata
         self.levels: tuple[Level, ...] = ()
         self.closed = False
+        self._reading = 0
+        self._idle = threading.Condition()
 
     @property
     def dimensions(self) -> tuple[int, int]:
@@ -127,8 +130,18 @@ class SlideReader(ABC):
         SlideReadError
             If pixels cannot be decoded, or the slide was closed.
         """
-        if self.closed:
-            raise SlideReadError("the slide was closed.", mend="Open it again.", path=self.path)
+        with self._idle:
+            if self.closed:
+                raise SlideReadError("the slide was closed.", mend="Open it again.", path=self.path)
+            self._reading += 1
+        try:
+            return self._read_padded(level, x, y, width, height, shrink)
+        finally:
+            with self._idle:
+                self._reading -= 1
+                self._idle.notify_all()
+
+    def _read_padded(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
         level_width, level_height = self.size(level, shrink)
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, level_width), min(y + height, level_height)
@@ -145,9 +158,19 @@ class SlideReader(ABC):
     def _read_inside(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
         """As `read`, for a rectangle that lies wholly inside the level."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Let go of the file and set `closed`; closing twice does nothing."""
+        """Let go of the file when the reads of other threads have ended; closing twice does nothing."""
+        with self._idle:
+            if self.closed:
+                return
+            self.closed = True
+            # A library that is closed while it reads ends the interpreter.
+            self._idle.wait_for(lambda: self._reading == 0)
+        self._close()
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of the file; called once, while nothing is read."""
 
     def __enter__(self) -> Self:
         return self

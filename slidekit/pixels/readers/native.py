@@ -116,13 +116,10 @@ class NativeTiffReader(SlideReader):
         columns = min(tiff.tile_width, tiff.width - column * tiff.tile_width)
         return -(-rows // shrink), -(-columns // shrink)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self.closed = True
+    def _close(self) -> None:
         self._cache.clear()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        os.close(self._file)
+        self._file = -1
 
 
 def _check_suitable(level: TiffLevel) -> None:

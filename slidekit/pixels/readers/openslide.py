@@ -87,11 +87,8 @@ class OpenSlideReader(SlideReader):
                 with contextlib.suppress(openslide.OpenSlideError):
                     self._slide = openslide.OpenSlide(str(self.path))
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if not self.closed:
-            self.closed = True
-            self._slide.close()
+    def _close(self) -> None:
+        self._slide.close()
 
 
 def _whole_start(start: int, downsample: float) -> int:

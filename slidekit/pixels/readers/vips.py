@@ -97,11 +97,8 @@ class VipsReader(SlideReader):
             raise SlideReadError("it cannot be opened any more.", mend="Look at the file.", path=self.path) from error
         return self._images
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self.closed = True
-            self._images = []
+    def _close(self) -> None:
+        self._images = []
 
 
 def _as_rgb(image: Any) -> Any:

@@ -1,0 +1,81 @@
+"""Which files are slidekit's own: nothing else is ever replaced or removed."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+from slidekit.errors import SlideError
+from slidekit.extraction.resume import read_report
+from slidekit.io.atomic import PART
+from slidekit.slide.fate import Fate
+from slidekit.slide.job import SlideJob
+
+__all__ = ["check_ours", "clear_slide", "remove_parts"]
+
+
+def check_ours(job: SlideJob) -> None:
+    """Refuse to replace files that slidekit did not make, such as Slideflow's records of the same slide.
+
+    Raises
+    ------
+    SlideError
+        If records or loose tiles stand under the slide's name that its ``{slide}.json`` does not claim.
+    """
+    if job.records_dir is None:
+        return
+    report = read_report(job.records_dir / f"{job.name}.json")
+    claimed = report is not None and report.records is not None
+    if job.tfrecords is not None and not claimed and (path := job.tfrecords / f"{job.name}.tfrecords").exists():
+        raise SlideError(
+            f"{path.name} exists, and was not made by slidekit.",
+            mend="Move it away, or use another folder for TFRecords.",
+            path=path,
+        )
+    claimed = report is not None and report.loose_tiles > 0
+    if job.tiles is not None and not claimed and (loose := job.tiles / job.name).exists():
+        raise SlideError(
+            f"The folder {loose.name} for its loose tiles exists, and was not made by slidekit.",
+            mend="Move it away, or use another folder for tiles.",
+            path=loose,
+        )
+
+
+def clear_slide(job: SlideJob) -> None:
+    """Remove what an earlier extraction of a slide left: only files that its ``{slide}.json`` proves to be ours."""
+    folder = job.records_dir
+    if folder is None or (report := read_report(folder / f"{job.name}.json")) is None:
+        return
+    if report.loose_tiles and job.tiles is not None:
+        loose = job.tiles / job.name
+        for stem in _kept_tiles(folder / f"{job.name}.tiles.csv", job.name):
+            for suffix in ("jpg", "png"):
+                (loose / f"{stem}.{suffix}").unlink(missing_ok=True)
+        if loose.is_dir() and not any(loose.iterdir()):
+            loose.rmdir()
+    names = [f"{job.name}.json", f"{job.name}.tiles.csv"]
+    if report.records is not None:
+        names += [f"{job.name}.tfrecords", f"{job.name}.index.npz"]
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _kept_tiles(table: Path, slide: str) -> list[str]:
+    """Names, without suffix, of the loose tiles that a ``{slide}.tiles.csv`` lists as kept."""
+    try:
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        return [f"{slide}-{int(row['loc_x'])}-{int(row['loc_y'])}" for row in rows if row["reason"] == Fate.KEPT]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def remove_parts(job: SlideJob) -> None:
+    """Remove the temporary files of a slide whose extraction was cut off."""
+    suffixes = (".spool", ".tfrecords", ".index.npz", ".json", ".tiles.csv", ".jpg", ".samples.jpg")
+    for folder in (job.records_dir, job.tiles, job.previews):
+        for suffix in suffixes if folder is not None else ():
+            assert folder is not None
+            (folder / f"{job.name}{suffix}{PART}").unlink(missing_ok=True)
+    if job.tiles is not None and (loose := job.tiles / f"{job.name}{PART}").is_dir():
+        shutil.rmtree(loose)
