@@ -163,7 +163,7 @@ class Dataset(Selection):
         DatasetError
             Before any work: no slides or none with a row, two slides of one name, or no folder to write to.
         """
-        from slidekit.extraction.runner import run_extraction
+        from slidekit.extraction.runner import check_jobs, run_extraction
 
         spec = self._spec(options)
         index = self._collection.index
@@ -184,6 +184,9 @@ class Dataset(Selection):
             report_dir=Path(report_dir).expanduser().absolute() if report_dir is not None else None,
             dry_run_dir=self.dry_run_dir,
         )
+        # All sources before the first is worked on: a mistake must not be found half-way.
+        for batch in batches:
+            check_jobs(batch.jobs, spec)
         reports: dict[Path, SlideReport] = {}
         for batch in batches:
             reports |= run_extraction(batch.jobs, spec, report_dir=batch.report_dir, on_event=on_event)
@@ -297,11 +300,11 @@ class Dataset(Selection):
         # What was asked for may differ in the last digits (tile_mpp=302 / 299), which would change the hash.
         return ExtractionSpec.create(**{**merged, "tile_um": tile_um, "tile_mpp": None})
 
-    def report_dirs(self, *, dry_run: bool = False) -> list[Path]:
+    def report_dirs(self, *, dry_run: bool = False, save_tfrecords: bool = True) -> list[Path]:
         """Folders that `extract_tiles` puts its reports into: one for each source, or one for a dry run."""
         if dry_run:
             return [self.dry_run_dir]
-        homes = (source.tfrecords or source.tiles for source in self.sources)
+        homes = (source.tfrecords if save_tfrecords else source.tiles for source in self.sources)
         return sorted({home / self._demand_label() for home in homes if home is not None})
 
     @property

@@ -87,7 +87,7 @@ def extract(
         )
     seconds = time.monotonic() - started
     written = since if spec.report else None
-    folders = dataset.report_dirs(dry_run=spec.dry_run)
+    folders = dataset.report_dirs(dry_run=spec.dry_run, save_tfrecords=spec.save_tfrecords)
     places = [place for folder in folders for place in report_places(folder, since=written)]
     show_results(console, reports.values(), seconds=seconds, places=places)
     if any(report.status == "failed" for report in reports.values()):

@@ -64,6 +64,8 @@ class TileRecord:
         Its cell in the grid; None in files that Slideflow wrote.
     roi_name, label
         Its region of interest and that region's class, if any.
+    edge
+        Whether it reaches over the slide's edge and is padded white there.
     """
 
     slide: str
@@ -74,6 +76,7 @@ class TileRecord:
     grid_y: int | None = None
     roi_name: str | None = None
     label: str | None = None
+    edge: bool = False
 
     def encode(self) -> bytes:
         """Serialise as a ``tf.train.Example``, the same bytes for the same record."""
@@ -89,6 +92,8 @@ class TileRecord:
             features["roi_name"] = self.roi_name.encode()
         if self.label is not None:
             features["label"] = self.label.encode()
+        if self.edge:
+            features["edge"] = 1
         return encode_example(features)
 
     @classmethod
@@ -110,6 +115,7 @@ class TileRecord:
             grid_y=_integer(features, "grid_y"),
             roi_name=_text(features, "roi_name"),
             label=_text(features, "label"),
+            edge=bool(_integer(features, "edge")),
         )
 
 

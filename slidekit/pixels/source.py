@@ -134,7 +134,7 @@ def _choose_shrink(available: tuple[int, ...], reductions: tuple[float, float], 
 
 
 def level_as_stored(
-    reader: SlideReader, mpp_x: float, target_mpp: float, *, enable_downsample: bool = True
+    reader: SlideReader, mpp: tuple[float, float], target_mpp: float, *, enable_downsample: bool = True
 ) -> int | None:
     """The level whose own µm/px is nearest to a magnification's, if within 5 % of it.
 
@@ -142,8 +142,8 @@ def level_as_stored(
     ----------
     reader
         The slide.
-    mpp_x
-        µm/px of level 0.
+    mpp
+        µm/px of level 0 along x and y; both must be within 5 %.
     target_mpp
         µm/px that the magnification stands for.
     enable_downsample
@@ -154,6 +154,9 @@ def level_as_stored(
     int or None
     """
     levels = reader.levels if enable_downsample else reader.levels[:1]
-    off = [abs(at.downsample_x * mpp_x / target_mpp - 1) for at in levels]
+    off = [
+        max(abs(at.downsample_x * mpp[0] / target_mpp - 1), abs(at.downsample_y * mpp[1] / target_mpp - 1))
+        for at in levels
+    ]
     best = min(range(len(off)), key=off.__getitem__)
     return best if off[best] <= MAGNIFICATION_TOLERANCE + _ROUNDING else None

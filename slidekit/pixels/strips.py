@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.readers.base import SlideReader
 from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
-from slidekit.pixels.source import Source, choose_source
+from slidekit.pixels.source import Source
 
-__all__ = ["STRIP_BYTES", "read_overview", "read_resampled", "tiles_per_strip"]
+__all__ = ["STRIP_BYTES", "read_resampled", "tiles_per_strip"]
 
 STRIP_BYTES = 12 << 20
 """Source pixels of a strip, in bytes, that are in memory at one time."""
@@ -132,51 +131,3 @@ def tiles_per_strip(source: Source, tile_px: int, pitch_px: int) -> int:
     column_bytes = tile_px * source.scale_y * 3 * source.scale_x
     columns = min(int(STRIP_BYTES / column_bytes), _WIDEST_STRIP)
     return max(1, (columns - tile_px) // pitch_px + 1)
-
-
-def read_overview(reader: SlideReader, pixel_x: float, pixel_y: float, *, band_rows: int = 0) -> RGBImage:
-    """Read the whole slide at a low resolution, from the cheapest pixels that can serve.
-
-    Parameters
-    ----------
-    reader
-        The slide.
-    pixel_x, pixel_y
-        Size of an output pixel, level-0 pixels.
-    band_rows
-        Rows that are resampled at a time; 0 chooses by `STRIP_BYTES`.
-
-    Returns
-    -------
-    ndarray (rows, columns, 3), uint8, RGB
-        The last row and column may reach over the slide's edge by less than a pixel.
-    """
-    bands = list(read_overview_bands(reader, pixel_x, pixel_y, band_rows=band_rows))
-    return np.concatenate([band for _, band in bands]) if len(bands) > 1 else bands[0][1]
-
-
-def read_overview_bands(
-    reader: SlideReader, pixel_x: float, pixel_y: float, *, band_rows: int = 0, overlap: int = 0
-) -> Iterator[tuple[int, RGBImage]]:
-    """As `read_overview`, band by band, so that memory is bounded for a slide of any size.
-
-    Parameters
-    ----------
-    reader, pixel_x, pixel_y, band_rows
-        As in `read_overview`.
-    overlap
-        Rows above and below that each band shows of its neighbours.
-
-    Yields
-    ------
-    (int, ndarray)
-        First row of the band (without overlap), and its pixels (with overlap where there is a neighbour).
-    """
-    width, height = reader.dimensions
-    columns, rows = max(1, math.ceil(width / pixel_x - _EDGE)), max(1, math.ceil(height / pixel_y - _EDGE))
-    source = choose_source(reader, pixel_x, pixel_y, resample="fast").averaged()
-    if band_rows <= 0:
-        band_rows = max(16, int(STRIP_BYTES / (columns * source.scale_x * source.scale_y * 3)))
-    for first in range(0, rows, band_rows):
-        top, bottom = max(0, first - overlap), min(rows, first + band_rows + overlap)
-        yield first, read_resampled(reader, source, 0.0, top * pixel_y, columns, bottom - top)

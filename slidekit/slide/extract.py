@@ -130,6 +130,9 @@ def extract_from_wsi(
         facts: dict[str, object] = {}
         report = summarise(wsi, spec, outcomes)
         if folders.previews is not None:
+            if spec.max_tiles is not None:
+                kept = {(outcome.i, outcome.j) for outcome in outcomes if outcome.fate is Fate.KEPT}
+                samples = samples.only(kept) if spool is None else _samples(spool, order, spec.seed, wsi.name)
             save_pictures(folders.previews, wsi.name, wsi.draw(kept_boxes(wsi, outcomes)), samples)
             facts["preview_um"] = wsi.preview_um()
         if spool is not None and folder is not None:
@@ -138,6 +141,15 @@ def extract_from_wsi(
             facts["records"] = _write(wsi, spec, folders, spool, order, folder, outcomes)
             facts["loose_tiles"] = 0 if folders.tiles is None else len(order)
     return report.model_copy(update={**facts, "seconds": time.monotonic() - started})
+
+
+def _samples(spool: RecordSpool, order: list[int], seed: int, slide: str) -> SampleKeeper:
+    """Samples of the records that are written, where those that were picked on the way may be among the left out."""
+    samples = SampleKeeper(seed, slide)
+    for number in sorted(order):
+        record = spool.record(number)
+        samples.offer(record.grid_x or 0, record.grid_y or 0, record.image_raw)
+    return samples
 
 
 def _write(
@@ -221,6 +233,7 @@ def _record(wsi: WSI, outcome: TileOutcome) -> TileRecord:
         grid_y=outcome.j,
         roi_name=None if roi is None else roi.name,
         label=None if roi is None else roi.label,
+        edge=wsi.grid.is_edge(outcome.i, outcome.j),
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import json
 import types
 from collections.abc import Callable
 from typing import Any
+
+from slidekit.errors import QCError
 
 __all__ = ["describe_callable"]
 
@@ -32,7 +35,13 @@ def describe_callable(method: Callable[..., Any]) -> dict[str, Any]:
     """
     parameters = getattr(method, "parameters", None)
     if callable(parameters):
-        return {"method": type(method).__name__, **parameters()}
+        try:
+            return {"method": type(method).__name__, **json.loads(json.dumps(parameters()))}
+        except (TypeError, ValueError) as error:
+            raise QCError(
+                f"parameters() of QC method {type(method).__name__} are not plain values ({error}).",
+                mend="Return numbers, text, lists and dicts of them.",
+            ) from error
     kind = method if hasattr(method, "__qualname__") else type(method)
     fingerprint = hashlib.sha256(repr(_essence(method, 0)).encode()).hexdigest()[:16]
     return {"method": f"{kind.__module__}.{kind.__qualname__}", "fingerprint": fingerprint}
@@ -61,7 +70,9 @@ def _essence(value: Any, depth: int) -> Any:
     if hasattr(value, "tobytes"):
         return (type(value).__qualname__, hashlib.sha256(value.tobytes()).hexdigest())
     call = getattr(type(value), "__call__", None)  # noqa: B004 - its code is wanted, not whether there is one
-    state = _essence(vars(value), depth + 1) if hasattr(value, "__dict__") and not isinstance(value, type) else ()
+    slots = {name: getattr(value, name, None) for name in getattr(type(value), "__slots__", ())}
+    held = {**slots, **getattr(value, "__dict__", {})} if not isinstance(value, type) else {}
+    state = _essence(held, depth + 1)
     code = _function(call, depth + 1) if isinstance(call, types.FunctionType) else ()
     return (type(value).__qualname__, code, state)
 
@@ -72,6 +83,8 @@ def _function(function: types.FunctionType, depth: int) -> tuple[Any, ...]:
     bound = inspect.getclosurevars(function).nonlocals
     cells = tuple((name, _essence(value, depth + 1)) for name, value in sorted(bound.items()))
     named = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
-    globals_ = tuple((name, value) for name, value in sorted(named.items()) if isinstance(value, _PLAIN))
+    # Modules and classes are named by the code; functions and values that the user may edit are looked into.
+    seen = {name: value for name, value in named.items() if not isinstance(value, type | types.ModuleType)}
+    globals_ = tuple((name, _essence(value, depth + 1)) for name, value in sorted(seen.items()))
     defaults = _essence((function.__defaults__, function.__kwdefaults__), depth + 1)
     return (_essence(code, depth + 1), cells, globals_, defaults)

@@ -38,6 +38,8 @@ class Grid:
         Number of cells along x and y.
     mpp_x, mpp_y
         µm/px of level 0.
+    width, height
+        Size of the slide, level-0 pixels.
     """
 
     tile_px: int
@@ -50,6 +52,8 @@ class Grid:
     rows: int
     mpp_x: float
     mpp_y: float
+    width: int
+    height: int
 
     @property
     def tile_um(self) -> tuple[float, float]:
@@ -82,6 +86,11 @@ class Grid:
         """The cell's centre as it stands in records: level-0 pixels, rounded down."""
         x, y = self.corner(i, j)
         return _floor(x + self.tile_width / 2), _floor(y + self.tile_height / 2)
+
+    def is_edge(self, i: int, j: int) -> bool:
+        """Whether cell (i, j) reaches over the slide's right or lower edge, where it is padded white."""
+        x, y = self.corner(i, j)
+        return x + self.tile_width > self.width + _TOLERANCE or y + self.tile_height > self.height + _TOLERANCE
 
     def cells(self) -> npt.NDArray[np.int64]:
         """All cells in raster order (row by row), an array (n, 2) of (i, j)."""
@@ -165,7 +174,7 @@ def make_grid(
         for axis in (0, 1)
     ]
     columns, rows = counts if all(counts) else (0, 0)
-    return Grid(tile_px, *tile_size, stride_div, *origin, columns, rows, *mpp)
+    return Grid(tile_px, *tile_size, stride_div, *origin, columns, rows, *mpp, *dimensions)
 
 
 def _count(extent: float, tile: float, stride: float, use_edge_tiles: bool) -> int:

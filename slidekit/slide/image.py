@@ -11,8 +11,8 @@ from typing import Self
 from slidekit.pixels.discovery import slide_name
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.mpp import SlideMPP, settle_mpp
+from slidekit.pixels.overview import read_overview, read_overview_bands
 from slidekit.pixels.readers import Level, SlideReader, open_slide
-from slidekit.pixels.strips import read_overview, read_overview_bands
 
 __all__ = ["SlideImage"]
 

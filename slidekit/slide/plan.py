@@ -70,7 +70,7 @@ def plan_slide(
     stored = None
     if isinstance(size, Magnification):
         # A magnification asks for pixels as they are, where a level comes near enough.
-        stored = level_as_stored(reader, mpp.x, size.mpp, enable_downsample=spec.enable_downsample)
+        stored = level_as_stored(reader, (mpp.x, mpp.y), size.mpp, enable_downsample=spec.enable_downsample)
     if stored is not None:
         level = reader.levels[stored]
         source = Source(stored, 1, level.downsample_x, level.downsample_y, 1.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -54,6 +55,11 @@ class SampleKeeper:
             heapq.heappush(self._kept, entry)
         else:
             heapq.heappushpop(self._kept, entry)
+
+    def only(self, cells: set[tuple[int, int]]) -> Self:
+        """Let go of tiles of other cells, which `max_tiles` left out."""
+        self._kept = [entry for entry in self._kept if (entry[2], entry[1]) in cells]
+        return self
 
     def tiles(self) -> list[bytes]:
         """The tiles that were kept, in raster order, as they were encoded."""

@@ -61,7 +61,10 @@ def _read_methods(value: Any) -> Any:
             raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
         # One spelling each, so that equal specs have equal hashes.
         read.extend({"gaussian": ["blur"], "both": ["blur", "otsu"]}.get(word, [word]))
-    return tuple(dict.fromkeys(read))
+    # A word twice is the word; of callables nothing is known, not even that they can be compared.
+    words = [method for method in read if isinstance(method, str)]
+    once = [m for place, m in enumerate(read) if not isinstance(m, str) or m not in read[:place]] if words else read
+    return tuple(once)
 
 
 def _edge_um(tile_mpp: Any, tile_px: Any) -> float:

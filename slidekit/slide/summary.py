@@ -23,6 +23,11 @@ __all__ = ["TileOutcome", "kept_boxes", "summarise", "write_tile_table"]
 
 _UPSAMPLED = 0.95
 
+_TABLE = (
+    *("loc_x", "loc_y", "grid_x", "grid_y", "roi_name", "label", "reason"),
+    *("gray_fraction", "white_fraction", "normalized", "edge"),
+)
+
 
 class TileOutcome(NamedTuple):
     """What became of one tile that was read.
@@ -53,26 +58,14 @@ def write_tile_table(path: Path, wsi: WSI, outcomes: Sequence[TileOutcome]) -> N
     """Write ``{slide}.tiles.csv``: every tile that was read, its statistics and its fate, in raster order."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            "loc_x",
-            "loc_y",
-            "grid_x",
-            "grid_y",
-            "roi_name",
-            "label",
-            "reason",
-            "gray_fraction",
-            "white_fraction",
-            "normalized",
-        ]
-    )
+    writer.writerow(_TABLE)
     for outcome in outcomes:
         roi = wsi.roi_of(outcome.i, outcome.j)
         region = ("", "") if roi is None else (roi.name, roi.label or "")
         shares = ("", "") if outcome.statistics is None else tuple(f"{x:.5f}" for x in outcome.statistics)
         cell = (outcome.i, outcome.j)
-        writer.writerow((*wsi.grid.location(*cell), *cell, *region, outcome.fate, *shares, int(outcome.normalized)))
+        flags = (int(outcome.normalized), int(wsi.grid.is_edge(*cell)))
+        writer.writerow((*wsi.grid.location(*cell), *cell, *region, outcome.fate, *shares, *flags))
     atomic_write_text(path, text.getvalue())
 
 

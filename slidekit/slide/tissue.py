@@ -16,6 +16,9 @@ __all__ = ["TissueFacts", "tissue_facts"]
 _COLOURED = 0.1
 """Median saturation of background above which it is not glass: 0.00–0.04 on slides of glass, 0.27 on one of tissue."""
 
+_SIDE = 500
+"""Pixels along the longer side that are enough for a median."""
+
 _DARK = 0.5
 """Median brightness (HSV value) of background or, without background, of the slide, below which it is not glass."""
 
@@ -64,13 +67,14 @@ def tissue_facts(slide: GriddedSlide) -> TissueFacts:
 def _doubt(slide: GriddedSlide, background: QCMask) -> str | None:
     """Otsu divides any slide in two: what it calls background may be the paler part of the tissue."""
     rows, columns = background.mask.shape
-    image = slide.overview(columns, rows)
-    pixels = image[background.mask] if background.share > 0.01 else image.reshape(-1, 3)
+    step = max(1, max(rows, columns) // _SIDE)
+    image, mask = slide.overview(columns, rows)[::step, ::step], background.mask[::step, ::step]
+    pixels = np.ascontiguousarray(image[mask] if np.count_nonzero(mask) > 0.01 * mask.size else image)
     hsv = cv2.cvtColor(pixels.reshape(1, -1, 3), cv2.COLOR_RGB2HSV)
     saturation, value = np.median(hsv[0, :, 1]) / 255, np.median(hsv[0, :, 2]) / 255
     if value < _DARK:
         return "The slide is dark where there should be glass: Otsu's threshold is made for bright field."
-    if background.share > 0.01 and saturation > _COLOURED:
+    if np.count_nonzero(mask) > 0.01 * mask.size and saturation > _COLOURED:
         return (
             f"{background.share:.0%} of the slide was taken for background, but is coloured: the slide may be tissue"
             " all over."

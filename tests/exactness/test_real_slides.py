@@ -83,7 +83,9 @@ def test_jpeg_tiles_lose_no_more_than_the_jpeg_of_the_reference(
 
     # Assert
     slide = openslide.OpenSlide(str(path))
-    for record in records(tmp_path, path.stem)[:60]:
+    compared = records(tmp_path, path.stem)[:60]
+    assert len(compared) > 20
+    for record in compared:
         expected = reference(slide, mpp, tile_px, tile_um, record.grid_x, record.grid_y)
         encoded = io.BytesIO()
         Image.fromarray(expected).save(encoded, "JPEG", quality=95, subsampling="4:2:0")

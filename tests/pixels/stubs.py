@@ -30,5 +30,5 @@ class StubReader(SlideReader):
         self.reads.append(width * height * 3)
         return np.full((height, width, 3), self._value, np.uint8)
 
-    def close(self) -> None:
-        self.closed = True
+    def _close(self) -> None:
+        pass

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from slidekit.errors import SlideReadError
 from slidekit.io.slide_tiff import write_tiff
+from slidekit.pixels.overview import read_overview, read_overview_bands
 from slidekit.pixels.readers import open_slide
-from slidekit.pixels.strips import STRIP_BYTES, read_overview, read_overview_bands
+from slidekit.pixels.strips import STRIP_BYTES
+from tests.pixels.pictures import spoil_tile, tissue
 from tests.pixels.stubs import StubReader
 
 
@@ -137,3 +140,31 @@ def test_averages_are_where_they_belong(tmp_path, pixel):
         expected = ((np.arange(4, count) + 0.5) * pixel - 0.5) / 8 - 0.4375  # of a ramp whose eighths are cut off
         assert np.abs(profile - expected).max() <= 1
         assert abs((profile - expected).mean()) <= 0.05 * pixel / 8 + 0.3
+
+
+def test_one_damaged_tile_does_not_cost_the_overview(tmp_path):
+    # Arrange: one of 256 native tiles is damaged
+    picture = tissue(4096, 4096)
+    path = write_tiff(tmp_path / "a.tiff", [picture], mpp_x=0.5, mpp_y=0.5)
+    spoil_tile(path, 0, 100)
+
+    # Act
+    with open_slide(path) as reader:
+        image = read_overview(reader, 16, 16)
+
+    # Assert: its place is white, all else is as it was
+    expected = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA)
+    row, column = divmod(100, 16)
+    damaged = np.zeros((256, 256), bool)
+    damaged[max(row * 16 - 16, 0) : row * 16 + 32, max(column * 16 - 16, 0) : column * 16 + 32] = True
+    assert (image[row * 16 + 4 : row * 16 + 12, column * 16 + 4 : column * 16 + 12] == 255).all()
+    assert np.abs(image.astype(int) - expected)[~damaged].mean() < 4
+
+
+def test_a_slide_that_is_damaged_all_over_has_no_overview(tmp_path):
+    path = write_tiff(tmp_path / "a.tiff", [tissue(1024, 1024)], mpp_x=0.5, mpp_y=0.5)
+    for index in range(16):
+        spoil_tile(path, 0, index)
+
+    with open_slide(path) as reader, pytest.raises(SlideReadError, match="cannot be decoded"):
+        read_overview(reader, 8, 8)

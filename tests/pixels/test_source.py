@@ -132,13 +132,17 @@ class TestMagnifications:
         ],
     )
     def test_a_level_within_5_percent_is_read_as_it_is_stored(self, mpp, target, level):
-        assert level_as_stored(StubReader(*PYRAMID), mpp, target) == level
+        assert level_as_stored(StubReader(*PYRAMID), (mpp, mpp), target) == level
 
     def test_the_nearest_of_two(self):
         reader = StubReader((10_000, 10_000), (9_600, 9_600))
-        assert level_as_stored(reader, 0.25, 0.25) == 0
-        assert level_as_stored(reader, 0.25, 0.26) == 1
+        assert level_as_stored(reader, (0.25, 0.25), 0.25) == 0
+        assert level_as_stored(reader, (0.25, 0.25), 0.26) == 1
 
     def test_level_0_only(self):
-        assert level_as_stored(StubReader(*PYRAMID), 0.25, 1, enable_downsample=False) is None
-        assert level_as_stored(StubReader(*PYRAMID), 0.25, 0.25, enable_downsample=False) == 0
+        assert level_as_stored(StubReader(*PYRAMID), (0.25, 0.25), 1, enable_downsample=False) is None
+
+    def test_both_axes_must_be_near_enough(self):
+        assert level_as_stored(StubReader(*PYRAMID), (0.25, 0.26), 1) == 1
+        assert level_as_stored(StubReader(*PYRAMID), (0.25, 0.27), 1) is None
+        assert level_as_stored(StubReader(*PYRAMID), (0.25, 0.25), 0.25, enable_downsample=False) == 0

@@ -515,7 +515,7 @@ def test_the_seed_of_a_random_origin_cannot_change(tissue_slide: Path, tmp_path:
     with WSI(tissue_slide, 64, 32, randomize_origin=True, seed=1) as wsi:
         with pytest.raises(SpecError, match="seed"):
             wsi.extract_tiles(tmp_path, seed=2)
-        assert wsi.extract_tiles(tmp_path).kept >= 0
+        assert wsi.extract_tiles(tmp_path).kept > 0
     with WSI(tissue_slide, 64, 32, seed=1) as wsi:
         assert wsi.extract_tiles(tmp_path, seed=2).candidates == 165
 

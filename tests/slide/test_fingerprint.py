@@ -33,7 +33,24 @@ def bound(threshold: object):
     return lambda wsi: wsi.thumb()[..., 0] < threshold
 
 
+class Slotted:
+    __slots__ = ("than",)
+
+    def __init__(self, than: int) -> None:
+        self.than = than
+
+    def __call__(self, wsi):
+        return wsi.thumb()[..., 0] < self.than
+
+
+def helped(wsi):
+    return HELPER(wsi)
+
+
+HELPER = Darker(1)
+
 PAIRS = [
+    (Slotted(1), Slotted(2)),
     (lambda wsi: wsi.thumb()[..., 0] < 150, lambda wsi: wsi.thumb()[..., 0] > 150),
     (lambda wsi: wsi.thumb()[..., 0] < 150, lambda wsi: wsi.thumb()[..., 0] < 151),
     (lambda wsi: wsi.thumb(), lambda wsi: wsi.preview()),
@@ -61,6 +78,10 @@ def test_a_global_that_changes_changes_the_function(monkeypatch) -> None:
     before = describe_callable(uses_global)
     monkeypatch.setitem(uses_global.__globals__, "THRESHOLD", 240)
     assert describe_callable(uses_global) != before
+
+    before = describe_callable(helped)
+    monkeypatch.setitem(helped.__globals__, "HELPER", Darker(2))
+    assert describe_callable(helped) != before
 
 
 def test_a_function_that_calls_itself_ends() -> None:

@@ -87,6 +87,8 @@ def test_a_cell_spans_its_microns_and_its_location_is_the_floor_of_its_centre(
         10_000,
         float(mpp[0]),
         float(mpp[1]),
+        1_000_000,
+        1_000_000,
     )
     cell = data.draw(st.tuples(st.integers(0, 200), st.integers(0, 200)))
 
@@ -163,3 +165,12 @@ def test_a_slide_smaller_than_a_tile_has_no_cell() -> None:
 def test_an_origin_outside_the_slide_is_refused(origin: tuple[float, float]) -> None:
     with pytest.raises(SpecError, match="origin"):
         make_grid((400, 300), (1, 1), tile_px=8, tile_size=(100, 100), origin=origin)
+
+
+def test_edge_cells_are_those_that_reach_over_the_edge() -> None:
+    grid = make_grid((1000, 512), (0.5, 0.5), tile_px=256, tile_size=(256.0, 256.0), use_edge_tiles=True)
+
+    edge = {(i, j) for i, j in grid.cells().tolist() if grid.is_edge(i, j)}
+
+    assert grid.shape == (4, 2)
+    assert edge == {(3, 0), (3, 1)}

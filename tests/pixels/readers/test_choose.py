@@ -91,7 +91,7 @@ class TestRealFiles:
         with open_slide(real_data / "slides" / name) as slide:
             assert (slide.name, slide.metadata.vendor) == (reader, vendor)
             width, height = slide.dimensions
-            assert slide.read(0, width // 2, height // 2, 5, 5).std() >= 0
+            assert slide.read(0, width // 2, height // 2, 5, 5).std() > 0
 
     def test_strips_are_read(self, real_data: Path):
         path = real_data / "slides" / "mostly-background.tif"
