@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from slidekit.pixels.image import RGBImage
 
@@ -14,11 +15,12 @@ Plane = tuple[int, int]
 
 
 class TileCache:
-    """Tiles within a budget of bytes, for passes that go down a slide row by row; safe for threads.
+    """Tiles that a pass down the slide, row by row, will ask for again, within a budget of bytes; safe for threads.
 
-    A pass asks for a tile again in the strip to the right and in the row of strips below. So when memory runs out,
-    tiles of other planes go first, then those highest up, in the order in which they came: what lies below is still
-    to be passed. Least-recently-used would let go of just the row of tiles that the next strips begin with.
+    A pass asks for a tile again in the strip to the right and in the row of strips below. Rows of tiles above all
+    reads that are under way are let go: what is held stays small enough for the processor's own caches. When memory
+    runs out all the same, tiles of other planes go first, then those highest up, in the order in which they came.
+    Least-recently-used would let go of just the row of tiles that the next strips begin with.
 
     Parameters
     ----------
@@ -30,47 +32,64 @@ class TileCache:
         self._budget = budget
         self._held = 0
         self._rows: dict[tuple[Plane, int], dict[int, RGBImage]] = {}
+        self._under_way: list[tuple[Plane, int]] = []
+        self._next_to_go: tuple[Plane, int] | None = None
         self._lock = threading.Lock()
 
-    def begin(self, plane: Plane, last_row: int) -> None:
-        """Say that a read begins whose lowest tiles lie in `last_row`.
+    @contextmanager
+    def reading(self, plane: Plane, first_row: int, last_row: int) -> Iterator[None]:
+        """Say that a read is under way of tiles in the rows from `first_row` to `last_row`.
 
         A read above everything that is held begins a new pass: what the old one left is of no use to it.
         """
         with self._lock:
-            held = [key for key in self._rows if key[0] == plane]
-            if held and last_row < min(row for _, row in held):
-                for key in held:
-                    self._held -= sum(tile.nbytes for tile in self._rows.pop(key).values())
+            self._under_way.append((plane, first_row))
+            held = [row for at, row in self._rows if at == plane]
+            highest = min(row for at, row in self._under_way if at == plane)
+            new_pass = bool(held) and last_row < min(held)
+            for row in held:
+                if row < highest or new_pass:
+                    self._held -= sum(tile.nbytes for tile in self._rows.pop((plane, row)).values())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.remove((plane, first_row))
 
-    def get(self, plane: Plane, row: int, column: int, make: Callable[[], RGBImage]) -> RGBImage:
-        """The tile at a place, made by `make` if it is not held.
+    def get(self, plane: Plane, row: int, column: int) -> RGBImage | None:
+        """The tile at a place, if it is held."""
+        with self._lock:
+            tiles = self._rows.get((plane, row))
+            return None if tiles is None else tiles.get(column)
+
+    def put(self, plane: Plane, row: int, column: int, tile: RGBImage) -> None:
+        """Hold a tile.
 
         Two threads that miss the same tile at once both make it: cheaper than making one wait.
         """
         with self._lock:
-            tile = self._rows.get((plane, row), {}).get(column)
-        if tile is not None:
-            return tile
-        tile = make()
-        with self._lock:
-            tiles = self._rows.setdefault((plane, row), {})
+            tiles = self._rows.get((plane, row))
+            if tiles is None:
+                tiles = self._rows[plane, row] = {}
+                self._next_to_go = None  # it may be this one
             if column not in tiles:
                 tiles[column] = tile
                 self._held += tile.nbytes
-                self._make_room(plane)
-        return tile
+                if self._held > self._budget:
+                    self._make_room(plane)
 
     def _make_room(self, plane: Plane) -> None:
         while self._held > self._budget and (len(self._rows) > 1 or len(next(iter(self._rows.values()))) > 1):
-            key = min(self._rows, key=lambda key: (key[0] == plane, key[1]))
-            tiles = self._rows[key]
+            if self._next_to_go not in self._rows:
+                self._next_to_go = min(self._rows, key=lambda key: (key[0] == plane, key[1]))
+            tiles = self._rows[self._next_to_go]
             self._held -= tiles.pop(next(iter(tiles))).nbytes
             if not tiles:
-                del self._rows[key]
+                del self._rows[self._next_to_go]
 
     def clear(self) -> None:
         """Let go of all tiles."""
         with self._lock:
             self._rows.clear()
+            self._next_to_go = None
             self._held = 0

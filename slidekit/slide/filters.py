@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -44,19 +46,46 @@ def tile_statistics(
     whitespace_threshold
         Brightness, 0–255; strictly above is white.
     """
-    red, green, blue = cv2.split(image)
-    highest = cv2.max(cv2.max(red, green), blue)
-    lowest = cv2.min(cv2.min(red, green), blue)
-    spread = cv2.subtract(highest, lowest)
-    gray = spread < cv2.LUT(highest, _least_coloured(grayspace_threshold))
-    total = red.astype(np.uint16) + green + blue
-    white = total > 3 * whitespace_threshold
-    return TileStatistics(float(np.count_nonzero(gray) / gray.size), float(np.count_nonzero(white) / white.size))
+    rows, columns, _ = image.shape
+    # In arrays that are there already: to fetch memory takes as long as to count.
+    inverse, (red, green, blue, lowest, highest) = _WORK_SPACE.of(rows, columns)
+    # Of the inverse image: where a tile is bright, sums fit into 8 bits there.
+    cv2.split(cv2.bitwise_not(image, inverse), (red, green, blue))
+    cv2.min(cv2.min(red, green, lowest), blue, lowest)
+    cv2.max(cv2.max(red, green, highest), blue, highest)
+    spread = cv2.subtract(highest, lowest, highest)
+    least_coloured = cv2.LUT(lowest, _least_coloured(grayspace_threshold), lowest)
+    gray = np.count_nonzero(spread < least_coloured)
+    darkest_white = 3 * 255 - (math.floor(3 * whitespace_threshold) + 1)
+    if darkest_white < 255:
+        darkness = cv2.add(cv2.add(red, green, red), blue, red)  # ends at 255, too dark in any case
+    else:
+        darkness = red.astype(np.uint16) + green + blue
+    white = np.count_nonzero(darkness <= darkest_white)
+    return TileStatistics(gray / (rows * columns), white / (rows * columns))
+
+
+class _WorkSpace(threading.local):
+    """Arrays that a thread computes in, kept from one tile to the next."""
+
+    def __init__(self) -> None:
+        self._image = np.empty((0, 0, 3), np.uint8)
+        self._planes: tuple[npt.NDArray[np.uint8], ...] = ()
+
+    def of(self, rows: int, columns: int) -> tuple[npt.NDArray[np.uint8], tuple[npt.NDArray[np.uint8], ...]]:
+        """An image (rows, columns, 3) and five planes (rows, columns)."""
+        if self._image.shape[:2] != (rows, columns):
+            self._image = np.empty((rows, columns, 3), np.uint8)
+            self._planes = tuple(np.empty((rows, columns), np.uint8) for _ in range(5))
+        return self._image, self._planes
+
+
+_WORK_SPACE = _WorkSpace()
 
 
 @lru_cache(maxsize=8)
 def _least_coloured(threshold: float) -> npt.NDArray[np.uint8]:
-    """For each max of R, G, B the least max − min that is not gray, (256,) uint8.
+    """For each 255 − max of R, G, B the least max − min that is not gray, (256,) uint8.
 
     There are only 256 × 256 saturations: looked up, each is compared in float64, where k/n is never "less" than
     the threshold k/n by rounding.
@@ -64,7 +93,7 @@ def _least_coloured(threshold: float) -> npt.NDArray[np.uint8]:
     highest = np.arange(256)
     saturation = highest[np.newaxis, :] / np.maximum(highest, 1)[:, np.newaxis]
     least = np.minimum(np.count_nonzero(saturation < threshold, axis=1), 255)
-    return np.asarray(least, dtype=np.uint8)
+    return np.ascontiguousarray(least[::-1], dtype=np.uint8)
 
 
 def filter_tile(statistics: TileStatistics, spec: ExtractionSpec) -> Fate:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 
 from slidekit.pixels.native import TileCache
 
@@ -20,11 +19,12 @@ class Maker:
         self._size = size
 
     def __call__(self, cache: TileCache, row: int, column: int = 0, plane: tuple[int, int] = PLANE) -> np.ndarray:
-        def make() -> np.ndarray:
+        tile = cache.get(plane, row, column)
+        if tile is None:
             self.made.append((row, column))
-            return np.full((1, self._size, 1), row % 256, np.uint8)
-
-        return cache.get(plane, row, column, make)
+            tile = np.full((1, self._size, 1), row % 256, np.uint8)
+            cache.put(plane, row, column, tile)
+        return tile
 
 
 def test_a_tile_is_made_once():
@@ -48,13 +48,32 @@ def test_a_pass_in_strips_makes_each_tile_once_though_memory_holds_two_rows_only
     # Act
     for top in (0, 2, 4):
         for left in range(0, columns, 5):
-            cache.begin(PLANE, top + 2)
-            for row in range(top, top + 3):
-                for column in range(left, min(left + 6, columns)):
-                    get(cache, row, column)
+            with cache.reading(PLANE, top, top + 2):
+                for row in range(top, top + 3):
+                    for column in range(left, min(left + 6, columns)):
+                        get(cache, row, column)
 
     # Assert
     assert len(get.made) == len(set(get.made)) == 7 * columns
+
+
+def test_rows_already_passed_are_let_go_though_there_is_room():
+    # Arrange: one thread still reads rows 3-4
+    cache, get = TileCache(), Maker()
+    with cache.reading(PLANE, 3, 4):
+        for row in (3, 4):
+            get(cache, row)
+
+        # Act: another begins with rows 4-5
+        with cache.reading(PLANE, 4, 5):
+            get(cache, 5)
+            held_while_both_read = {row for _, row in cache._rows}
+    with cache.reading(PLANE, 4, 5):
+        held_then = {row for _, row in cache._rows}
+
+    # Assert
+    assert held_while_both_read == {3, 4, 5}
+    assert held_then == {4, 5}
 
 
 def test_other_planes_go_first():
@@ -76,9 +95,9 @@ def test_a_new_pass_begins_with_an_empty_cache():
     get.made.clear()
 
     # Act: a read further up keeps its own tiles, instead of losing each as the highest
-    cache.begin(PLANE, 2)
-    for column in (0, 1, 2, 0, 1, 2):
-        get(cache, 2, column)
+    with cache.reading(PLANE, 2, 2):
+        for column in (0, 1, 2, 0, 1, 2):
+            get(cache, 2, column)
 
     # Assert
     assert len(get.made) == 3
@@ -97,17 +116,6 @@ def test_clear_lets_go():
     cache.clear()
     get(cache, 1)
     assert get.made == [(1, 0), (1, 0)]
-
-
-def test_what_fails_is_not_held():
-    cache, get = TileCache(), Maker()
-
-    def fail() -> np.ndarray:
-        raise ValueError("damaged")
-
-    with pytest.raises(ValueError, match="damaged"):
-        cache.get(PLANE, 1, 0, fail)
-    assert get(cache, 1)[0, 0, 0] == 1
 
 
 def test_threads_get_the_right_tiles_and_the_budget_holds():

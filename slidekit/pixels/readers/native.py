@@ -58,33 +58,26 @@ class NativeTiffReader(SlideReader):
         tiff = self._tiff[level]
         tile_width, tile_height = tiff.tile_width // shrink, tiff.tile_height // shrink
         image = np.empty((height, width, 3), np.uint8)
-        last_row = (y + height - 1) // tile_height
-        self._cache.begin((level, shrink), last_row)
-        for row in range(y // tile_height, last_row + 1):
-            top = row * tile_height
-            for column in range(x // tile_width, (x + width - 1) // tile_width + 1):
-                left = column * tile_width
-                tile = self._tile(level, row, column, shrink)
-                from_y, to_y = max(y, top), min(y + height, top + tile_height)
-                from_x, to_x = max(x, left), min(x + width, left + tile_width)
-                image[from_y - y : to_y - y, from_x - x : to_x - x] = tile[
-                    from_y - top : to_y - top, from_x - left : to_x - left
-                ]
+        columns, rows = _spans(x, width, tile_width), _spans(y, height, tile_height)
+        plane = (level, shrink)
+        with self._cache.reading(plane, rows[0][0], rows[-1][0]):
+            for row, into_rows, of_rows in rows:
+                first = row * tiff.columns
+                for column, into_columns, of_columns in columns:
+                    tile = self._cache.get(plane, row, column)
+                    if tile is None:
+                        tile = self._decode(level, first + column, shrink)
+                        self._cache.put(plane, row, column, tile)
+                    image[into_rows, into_columns] = tile[of_rows, of_columns]
         return image
-
-    def _tile(self, level: int, row: int, column: int, shrink: int) -> RGBImage:
-        index = row * self._tiff[level].columns + column
-        return self._cache.get((level, shrink), row, column, lambda: self._decode(level, index, shrink))
 
     def _decode(self, level: int, index: int, shrink: int) -> RGBImage:
         tiff = self._tiff[level]
-        need = self._needed(tiff, index, shrink)
+        whole = (tiff.tile_height // shrink, tiff.tile_width // shrink, 3)
         try:
             data = self._tile_bytes(tiff, index)
-            if not data:
-                return np.full((*need, 3), WHITE, np.uint8)
-            tile = _decode_bytes(tiff, data, shrink)
-            if tile.shape[0] < need[0] or tile.shape[1] < need[1]:
+            tile = _decode_bytes(tiff, data, shrink) if data else np.full(whole, WHITE, np.uint8)
+            if tile.shape != whole and not _covers(tile, self._needed(tiff, index, shrink)):
                 raise ValueError(f"it holds {tile.shape[1]} × {tile.shape[0]} pixels, too few")
         except (ValueError, RuntimeError, OSError, OverflowError, zlib.error) as error:
             row, column = divmod(index, tiff.columns)
@@ -120,6 +113,20 @@ class NativeTiffReader(SlideReader):
         self._cache.clear()
         os.close(self._file)
         self._file = -1
+
+
+def _spans(start: int, length: int, tile: int) -> list[tuple[int, slice, slice]]:
+    """Along one axis: the tiles under a read; the pixels of the read that each fills; which of its own these are."""
+    spans = []
+    for number in range(start // tile, (start + length - 1) // tile + 1):
+        edge = number * tile
+        begin, end = max(start, edge), min(start + length, edge + tile)
+        spans.append((number, slice(begin - start, end - start), slice(begin - edge, end - edge)))
+    return spans
+
+
+def _covers(tile: RGBImage, needed: tuple[int, int]) -> bool:
+    return tile.shape[0] >= needed[0] and tile.shape[1] >= needed[1]
 
 
 def _check_suitable(level: TiffLevel) -> None:
