@@ -9,7 +9,7 @@ import numpy as np
 
 from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.readers.base import SlideReader
-from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
+from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
 from slidekit.pixels.source import Source
 
 __all__ = ["STRIP_BYTES", "read_resampled", "tiles_per_strip"]
@@ -47,13 +47,14 @@ def read_resampled(reader: SlideReader, source: Source, x: float, y: float, widt
     SlideReadError
         If pixels cannot be decoded.
     """
-    across = plan_axis(x / source.downsample_x, source.scale_x, width)
-    down = plan_axis(y / source.downsample_y, source.scale_y, height)
+    plan = plan_cubic_axis if source.cubic else plan_axis
+    across = plan(x / source.downsample_x, source.scale_x, width)
+    down = plan(y / source.downsample_y, source.scale_y, height)
     if across.is_crop and down.is_crop and source.average == 1:
         return reader.read(source.level, across.start, down.start, width, height, source.shrink)
-    if source.cubic or (across.total == 0) != (down.total == 0):
-        # Both axes go through one resampler: others can do what libvips cannot, never the other way round.
-        across, down = across.without_vips(), down.without_vips()
+    if (across.total == 0) != (down.total == 0):
+        # Both axes go through one resampler: one that takes any origin can do both, never the other way round.
+        across, down = across.without_lead(), down.without_lead()
     image = _read_extended(reader, source, across, down)
     image = interpolate_to_plan(image, across, down) if source.cubic else resize_to_plan(image, across, down)
     return _whiten_outside(image, reader, source, x, y)

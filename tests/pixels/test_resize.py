@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
+from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
 from tests.pixels.pictures import psnr, tissue
 
 ORIGINS = st.one_of(st.floats(-500, 100_000), st.integers(-500, 100_000).map(float))
@@ -90,7 +88,7 @@ def compare(picture, scale_x, scale_y, *, size=(120, 90), seed=0):
     across, down = plan_axis(x, scale_x, size[0]), plan_axis(y, scale_y, size[1])
     if bool(across.total) != bool(down.total):
         # As strips.read_resampled does: one resampler for both axes, and Pillow can do either's.
-        across, down = replace(across, lead=0, total=0), replace(down, lead=0, total=0)
+        across, down = across.without_lead(), down.without_lead()
     image = resize_to_plan(cut(picture, across, down), across, down)
     box = (x, y, x + size[0] * scale_x, y + size[1] * scale_y)
     expected = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box=box)
@@ -125,19 +123,42 @@ class TestAgainstPillow:
 
 class TestInterpolation:
     @pytest.mark.parametrize("scale", [0.96, 0.989, 1.0, 1.002, 1.04])
-    @pytest.mark.parametrize("origin", [(20.0, 30.0), (21.37, 28.81)])
+    @pytest.mark.parametrize("origin", [(100.0, 110.0), (101.37, 108.81), (104.005, 120.992)])
     def test_cubic_lies_where_lanczos_does(self, scale, origin):
         # Arrange
-        image = tissue(400, 300, detail=2.5)
-        across, down = (
-            plan_axis(start, scale, size).without_vips() for start, size in zip(origin, (256, 200), strict=True)
-        )
-        cropped = cut(image, across, down)
+        image = tissue(500, 450, detail=2.5)
+        across, down = (plan_cubic_axis(start, scale, size) for start, size in zip(origin, (256, 200), strict=True))
+        if bool(across.total) != bool(down.total):
+            across, down = across.without_lead(), down.without_lead()
 
         # Act
-        made = interpolate_to_plan(cropped, across, down)
+        made = interpolate_to_plan(cut(image, across, down), across, down)
 
         # Assert
-        expected = resize_to_plan(cropped, across, down)
+        box = (*origin, origin[0] + 256 * scale, origin[1] + 200 * scale)
+        expected = Image.fromarray(image).resize((256, 200), Image.Resampling.LANCZOS, box=box)
         assert made.shape == (200, 256, 3)
-        assert psnr(made, expected) >= 40
+        assert psnr(made, np.asarray(expected)) >= 40
+
+    @given(st.floats(100, 200), st.floats(0.95, 1.05), st.integers(1, 3000))
+    def test_a_plan_is_within_the_tolerance_and_reads_enough(self, origin, scale, size):
+        plan = plan_cubic_axis(origin, scale, size)
+        if plan.total:
+            assert plan.start + plan.lead * scale == pytest.approx(origin, abs=0.05 * scale)
+            assert round(plan.length / scale) >= plan.lead + size
+        assert plan.start + plan.box[0] == pytest.approx(origin, abs=0.05 * scale)
+
+    def test_a_long_strip_does_not_drift(self):
+        # Arrange: OpenCV could take the ratio of two rounded sizes for the scale
+        image = tissue(4000, 150, detail=2.5)
+        across, down = plan_cubic_axis(100.0, 0.989, 3800), plan_cubic_axis(100.0, 0.989, 30)
+        assert across.total
+        assert down.total
+
+        # Act
+        made = interpolate_to_plan(cut(image, across, down), across, down)
+
+        # Assert
+        box = (100 + 3700 * 0.989, 100, 100 + 3800 * 0.989, 100 + 30 * 0.989)
+        expected = Image.fromarray(image).resize((100, 30), Image.Resampling.LANCZOS, box=box)
+        assert psnr(made[:, 3700:], np.asarray(expected)) >= 40

@@ -126,7 +126,7 @@ def _spans(start: int, length: int, tile: int) -> list[tuple[int, slice, slice]]
 
 
 def _covers(tile: RGBImage, needed: tuple[int, int]) -> bool:
-    return tile.shape[0] >= needed[0] and tile.shape[1] >= needed[1]
+    return bool(tile.shape[0] >= needed[0] and tile.shape[1] >= needed[1])
 
 
 def _check_suitable(level: TiffLevel) -> None:
