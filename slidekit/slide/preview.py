@@ -103,7 +103,7 @@ def _veil(picture: RGBImage, boxes: npt.NDArray[np.float64]) -> None:
     outside = np.ones(picture.shape[:2], np.bool_)
     for x0, y0, x1, y1 in np.rint(boxes).astype(int):
         outside[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = False
-    picture[outside] = (picture[outside] * (1 - _VEIL) + 255 * _VEIL).astype(np.uint8)
+    _blend(picture, outside, (255, 255, 255), _VEIL)
 
 
 def _tint(image: RGBImage, masks: Sequence[QCMask]) -> RGBImage:
@@ -116,6 +116,11 @@ def _tint(image: RGBImage, masks: Sequence[QCMask]) -> RGBImage:
         area = cv2.resize(mask.mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA) > 0
         area &= ~covered
         covered |= area
-        tint = np.array(entry.rgb, np.float32) * _TINT
-        picture[area] = (picture[area] * (1 - _TINT) + tint).astype(np.uint8)
+        _blend(picture, area, entry.rgb, _TINT)
     return picture
+
+
+def _blend(picture: RGBImage, area: npt.NDArray[np.bool_], rgb: tuple[int, int, int], share: float) -> None:
+    """Mix a colour into an area, in place."""
+    mixed = np.arange(256)[:, np.newaxis] * (1 - share) + np.array(rgb) * share
+    cv2.copyTo(cv2.LUT(picture, mixed.astype(np.uint8)[np.newaxis]), area.view(np.uint8), picture)
