@@ -13,6 +13,11 @@ __all__ = ["image_percentile", "percentile"]
 # cv2.calcHist counts in float32, which is exact up to here.
 _EXACT_IN_FLOAT32 = 2**24
 
+# Percentiles below the first number, and above 100 less it, are looked for among the values at that end.
+_TAIL = 2.5
+_SAMPLE_STEP = 16
+_LEAST_SAMPLE = 256
+
 
 def _rank(count: int, q: float) -> tuple[int, int, float]:
     """Places of the order statistics around percentile `q` of `count` values; weight of the second."""
@@ -59,8 +64,27 @@ def percentile(
         evaluated for the two values between which the percentile lies.
     """
     lower, upper, weight = _rank(values.size, q)
-    parted = np.partition(values, lower)
-    around = np.array([parted[lower], parted[lower + 1 :].min() if upper > lower else parted[lower]], np.float64)
+    tail, left_out = _tail(values, q)
+    if not left_out <= lower <= upper < left_out + tail.size:
+        tail, left_out = values, 0
+    parted = np.partition(tail, lower - left_out)[lower - left_out :]
+    around = np.array([parted[0], parted[1:].min() if upper > lower else parted[0]], np.float64)
     if scale is not None:
         around = scale(around)
     return float(around[0] + (around[1] - around[0]) * weight)
+
+
+def _tail(values: NDArray[np.float32], q: float) -> tuple[NDArray[np.float32], int]:
+    """The values at one end that most likely hold a percentile, and how many smaller ones they leave out.
+
+    Every 16th value tells where that end begins; to part the few values there is much faster than to part all.
+    """
+    sample = values[::_SAMPLE_STEP]
+    if sample.size < _LEAST_SAMPLE or _TAIL < q < 100 - _TAIL:
+        return values, 0
+    edge = _rank(sample.size, 100 - _TAIL if q > _TAIL else _TAIL)[0]
+    bound = np.partition(sample, edge)[edge]
+    if q <= _TAIL:
+        return values[values <= bound], 0
+    tail = values[values >= bound]
+    return tail, values.size - tail.size

@@ -73,7 +73,7 @@ def find_stains(density: NDArray[np.float32], stained: NDArray[np.uint8]) -> Sta
     if plane is None:
         return None
     along, across = _project(density, plane)
-    angles = _angle_percentiles(along[selected], across[selected])
+    angles = _angle_percentiles(along, across, selected)
     sine = np.sin(angles[1] - angles[0])
     if sine < np.sin(_MIN_ANGLE):
         return None
@@ -140,14 +140,16 @@ def _project(
     return along.astype(np.float32, copy=False), across.astype(np.float32, copy=False)
 
 
-def _angle_percentiles(along: NDArray[np.float32], across: NDArray[np.float32]) -> NDArray[np.float64]:
-    """1st and 99th percentile (2,) of the angles of points, in radians."""
+def _angle_percentiles(
+    along: NDArray[np.float32], across: NDArray[np.float32], selected: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """1st and 99th percentile (2,) of the angles of the selected points, in radians."""
     tails = (_ALPHA, 100 - _ALPHA)
-    if along.min() > 0:
+    if cv2.minMaxLoc(along, selected.view(np.uint8))[0] > 0:
         # The angle grows with the tangent: the percentiles need two arc tangents each instead of one a pixel.
-        tangent = across / along
+        tangent = cv2.divide(across, along)[selected].astype(np.float32, copy=False)
         return np.array([percentile(tangent, q, np.arctan) for q in tails])
-    angle = np.arctan2(across, along)
+    angle = np.arctan2(across[selected], along[selected])
     return np.array([percentile(angle, q) for q in tails])
 
 

@@ -37,3 +37,22 @@ def test_percentile_of_an_increasing_function(values, q):
     expected = np.percentile(np.arctan(values.astype(float)), q)
 
     assert percentile(values, q, np.arctan) == pytest.approx(float(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 1.0, 2.5, 97.5, 99.0, 99.99, 100.0])
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        np.random.default_rng(1).permutation,
+        np.sort,
+        lambda values: np.sort(values)[::-1],
+        # What every 16th value says of the rest is wrong.
+        lambda values: np.where(np.arange(values.size) % 16 == 0, -values, values + 3),
+        lambda values: np.where(np.arange(values.size) % 16 == 0, values + 3, -values),
+        np.round,
+        np.zeros_like,
+    ],
+)
+def test_many_values_in_any_order(arrange, q):
+    values = arrange(np.random.default_rng(0).gamma(2, size=20_011)).astype(np.float32)
+    assert percentile(values, q) == pytest.approx(float(np.percentile(values.astype(float), q)), rel=1e-9)
