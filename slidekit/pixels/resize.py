@@ -26,12 +26,12 @@ _SUPPORT = 3
 
 _MOST_TAIL = 24
 
-_MOST_LEADS = (24, 64, 256)
+_MOST_LEADS = (24, 64, 128, 256)
 """Outputs that lead, at most, tried in turn. Near whole scales (2.004) every output pixel begins at nearly the same
 place within a source pixel: what brings the origin right lies far off. To read and resample so much more still costs
 less than Pillow, whose Lanczos takes six times as long as libvips'."""
 
-_MOST_LEAD_NEAR_1 = 64
+_MOST_LEAD_NEAR_1 = 128
 """The same for scales near 1, where Pillow takes three times as long."""
 
 _NEAR_1 = 1.25
