@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,13 @@ import simplejpeg
 
 from slidekit.pixels.image import RGBImage
 
-__all__ = ["decode_jpeg", "join_tables", "with_colour_marker"]
+__all__ = ["EOI", "JpegFrame", "decode_jpeg", "join_tables", "jpeg_frame", "with_colour_marker"]
 
-_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
+_SOI = b"\xff\xd8"
+_SOF0, _SOS, _DRI = 0xC0, 0xDA, 0xDD
+
+EOI = b"\xff\xd9"
+"""The marker that ends a JPEG."""
 
 
 def join_tables(tables: bytes | None, data: bytes) -> bytes:
@@ -26,7 +31,7 @@ def join_tables(tables: bytes | None, data: bytes) -> bytes:
     """
     if not tables:
         return data
-    return tables.removesuffix(_EOI) + data.removeprefix(_SOI)
+    return tables.removesuffix(EOI) + data.removeprefix(_SOI)
 
 
 def with_colour_marker(stream: bytes, *, ycbcr: bool) -> bytes:
@@ -59,6 +64,59 @@ def _has_colour_marker(stream: bytes) -> bool:
             return True
         position += 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
     return False
+
+
+@dataclass(frozen=True)
+class JpegFrame:
+    """What the header of a baseline JPEG says of its blocks.
+
+    Attributes
+    ----------
+    size_at
+        Where height and width stand in the header, two bytes each, big-endian.
+    precision
+        Bits of a sample.
+    sampling
+        Horizontal and vertical sampling factor of each component.
+    restart_interval
+        MCUs between restart markers; 0 without any.
+    """
+
+    size_at: int
+    precision: int
+    sampling: tuple[tuple[int, int], ...]
+    restart_interval: int
+
+
+def jpeg_frame(header: bytes) -> JpegFrame:
+    """Parse the header of a baseline JPEG whose components share one scan (ITU-T T.81, annex B).
+
+    Parameters
+    ----------
+    header
+        The stream up to its first scan, the start-of-scan segment included.
+
+    Raises
+    ------
+    ValueError
+        If there is no such header.
+    """
+    size_at, precision, interval, position = 0, 0, 0, len(_SOI)
+    sampling: tuple[tuple[int, int], ...] = ()
+    while position + 4 <= len(header) and header[position] == 0xFF:
+        marker, start = header[position + 1], position + 4
+        position += 2 + int.from_bytes(header[position + 2 : start], "big")
+        segment = header[start:position]
+        if marker == _DRI:
+            interval = int.from_bytes(segment[:2], "big")
+        elif marker == _SOF0 and len(segment) >= 6 and len(segment) >= 6 + 3 * segment[5]:
+            size_at, precision = start + 1, segment[0]
+            sampling = tuple((factor >> 4, factor & 15) for factor in segment[7 : 6 + 3 * segment[5] : 3])
+        elif marker == _SOS:
+            if size_at and segment[:1] == bytes([len(sampling)]):
+                return JpegFrame(size_at, precision, sampling, interval)
+            break
+    raise ValueError("no header of a baseline JPEG with one scan")
 
 
 def decode_jpeg(stream: bytes, shrink: int = 1, *, most: tuple[int, int] | None = None) -> RGBImage:

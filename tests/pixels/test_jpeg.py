@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import imagecodecs
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from slidekit.pixels.jpeg import decode_jpeg, join_tables, with_colour_marker
+from slidekit.pixels.jpeg import decode_jpeg, join_tables, jpeg_frame, with_colour_marker
 from tests.pixels.pictures import most_off, tissue
 
 ADOBE = b"\xff\xee\x00\x0eAdobe"
@@ -68,8 +72,6 @@ def test_reductions_round_up_and_equal_pillows(shrink, size):
     image = decode_jpeg(stream, shrink)
     assert image.shape == (-(-size[1] // shrink), -(-size[0] // shrink), 3)
 
-    import io
-
     drafted = Image.open(io.BytesIO(stream))
     drafted.draft("RGB", (max(1, size[0] // shrink), max(1, size[1] // shrink)))
     if drafted.size == image.shape[1::-1]:  # Pillow may choose another
@@ -88,3 +90,48 @@ def test_damage_is_an_error_not_rubbish(image):
     stream = simplejpeg.encode_jpeg(image)
     with pytest.raises(ValueError, match=r"."):
         decode_jpeg(stream[: len(stream) // 2])
+
+
+def header_of(image, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", **options)
+    stream = buffer.getvalue()
+    scan = stream.index(b"\xff\xda")
+    return stream[: scan + 2 + int.from_bytes(stream[scan + 2 : scan + 4], "big")]
+
+
+@pytest.mark.parametrize(("subsampling", "first"), [(0, (1, 1)), (1, (2, 1)), (2, (2, 2))])
+@pytest.mark.parametrize("interval", [0, 5])
+def test_what_a_header_says(image, subsampling, first, interval):
+    header = header_of(image, subsampling=subsampling, restart_marker_blocks=interval)
+
+    frame = jpeg_frame(header)
+
+    assert frame.precision == 8
+    assert frame.sampling == (first, (1, 1), (1, 1))
+    assert frame.restart_interval == interval
+    assert header[frame.size_at : frame.size_at + 4] == bytes([0, 96, 0, 128])
+
+
+def test_headers_of_other_jpegs_are_refused(image):
+    good = header_of(image)
+    assert jpeg_frame(good).restart_interval == 0
+    one_of_three = good[:-10] + b"\x00\x08\x01" + good[-7:]
+    for header in (header_of(image, progressive=True), good[:-14], good[: good.index(b"\xff\xc0") + 7], one_of_three):
+        with pytest.raises(ValueError, match="no header of a baseline JPEG"):
+            jpeg_frame(header)
+
+
+@given(places=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6), end=st.integers(0, 700))
+@settings(deadline=None)
+def test_a_damaged_header_is_refused_or_read_within_itself(places, end):
+    header = bytearray(header_of(np.zeros((16, 16, 3), np.uint8)))[:end]
+    for place, value in places:
+        if header:
+            header[place % len(header)] = value
+    try:
+        frame = jpeg_frame(bytes(header))
+    except ValueError:
+        return
+    assert 0 < frame.size_at <= len(header) - 4
+    assert frame.sampling

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from struct import error as struct_error
 
@@ -139,14 +141,20 @@ def _pages(tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
 def _level(path: Path, page: tifffile.TiffPage) -> TiffLevel:
     if min(page.imagewidth, page.imagelength) < 1:
         raise ValueError("a page without pixels")
+    tile_width = int(page.tilewidth or page.imagewidth)
+    tile_height = int(page.tilelength or min(page.rowsperstrip or page.imagelength, page.imagelength))
+    if min(tile_width, tile_height) < 1:
+        raise ValueError("tiles without pixels")
+    if not isinstance(page.jpegtables, bytes | None):
+        raise TypeError("JPEG tables that are not bytes")
     where = page.treeindex
     return TiffLevel(
-        width=page.imagewidth,
-        height=page.imagelength,
-        tile_width=page.tilewidth or page.imagewidth,
-        tile_height=page.tilelength or min(page.rowsperstrip or page.imagelength, page.imagelength),
-        offsets=tuple(page.dataoffsets),
-        counts=tuple(page.databytecounts),
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
+        tile_width=tile_width,
+        tile_height=tile_height,
+        offsets=_whole_numbers(page.dataoffsets),
+        counts=_whole_numbers(page.databytecounts),
         compression=int(page.compression),
         photometric=int(page.photometric),
         predictor=int(page.predictor),
@@ -156,6 +164,14 @@ def _level(path: Path, page: tifffile.TiffPage) -> TiffLevel:
         subifd=None if len(where) == 1 else _subifd(page),
         path=path,
     )
+
+
+def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:
+    numbers = tuple(values)
+    # tifffile gives what a tag says, and damaged tags say fractions or text; all values of a tag are of one type.
+    if numbers:
+        index(numbers[0])
+    return numbers
 
 
 def _subifd(page: tifffile.TiffPage) -> int:

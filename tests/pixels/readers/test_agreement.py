@@ -77,10 +77,11 @@ def test_absent_tiles(tmp_path, pyramid):
     compare(path, count=30)
 
 
-def test_ome_tiff_with_levels_in_subifds(tmp_path, pyramid):
+@pytest.mark.parametrize("compression", ["zlib", "lzw", None])
+def test_ome_tiff_with_levels_in_subifds(tmp_path, pyramid, compression):
     path = tmp_path / "a.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as tiff:
-        options = {"photometric": "rgb", "tile": (128, 128), "compression": "zlib"}
+        options = {"photometric": "rgb", "tile": (128, 128), "compression": compression}
         metadata = {"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
         tiff.write(pyramid[0], subifds=2, metadata=metadata, **options)
         tiff.write(pyramid[1], subfiletype=1, **options)

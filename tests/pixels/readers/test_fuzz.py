@@ -15,6 +15,8 @@ from PIL import Image
 
 from slidekit.io.slide_tiff import make_pyramid, write_svs, write_tiff
 from tests.pixels.pictures import tissue
+from tests.pixels.readers.jpeg2000_files import write_jpeg2000
+from tests.pixels.readers.ndpi_files import NdpiPage, write_ndpi
 
 COUNT = 8
 SECONDS = 60
@@ -40,6 +42,10 @@ def slides():
         "jpeg.tiff": lambda path: write_tiff(path, levels, mpp_x=0.5, mpp_y=0.5, tile_size=128, photometric="rgb"),
         "deflate.tiff": lambda path: write_tiff(
             path, levels, mpp_x=0.5, mpp_y=0.5, tile_size=128, compression="deflate"
+        ),
+        "jpeg2000.svs": lambda path: write_jpeg2000(path, levels, 33005, level=35),
+        "a.ndpi": lambda path: write_ndpi(
+            path, [NdpiPage(picture[:480, :640], 20, 128), NdpiPage(levels[1], 5), NdpiPage(levels[1], -1, 0)]
         ),
         "a.ome.tif": ome,
         "strips.tif": lambda path: tifffile.imwrite(path, picture, photometric="rgb", rowsperstrip=50),

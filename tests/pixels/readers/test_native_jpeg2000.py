@@ -1,0 +1,144 @@
+"""Native tiles of JPEG 2000."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+import tifffile
+
+from slidekit.errors import SlideOpenError, SlideReadError
+from slidekit.io.slide_tiff import make_pyramid
+from slidekit.pixels.metadata import metadata_from_tiff
+from slidekit.pixels.readers import open_slide
+from slidekit.pixels.readers.base import UnsuitableError
+from slidekit.pixels.readers.native import NativeTiffReader
+from tests.pixels.pictures import most_off, remove_tiles, tissue
+from tests.pixels.readers.jpeg2000_files import TILE, encode, write_jpeg2000
+
+YCBCR, RGB, ANY = 33003, 33005, 34712
+
+
+@pytest.fixture(scope="module")
+def levels() -> list[np.ndarray]:
+    # Whole downsamples; sides that tiles do not divide.
+    return make_pyramid(tissue(560, 400), (2, 4))
+
+
+def patched(codestream: bytes, place: int, data: bytes) -> bytes:
+    """Other bytes at a place of the segment SIZ, counted from Xsiz."""
+    return codestream[: 8 + place] + data + codestream[8 + place + len(data) :]
+
+
+@pytest.mark.parametrize("compression", [YCBCR, RGB])
+@pytest.mark.parametrize("options", [{}, {"level": 35}, {"mct": False}, {"resolutions": 2}])
+def test_aperio_equals_openslide(tmp_path, levels, compression, options):
+    path = write_jpeg2000(tmp_path / "a.svs", levels, compression, **options)
+    with open_slide(path) as native, open_slide(path, "openslide") as openslide:
+        assert native.name == "native"
+        assert native.metadata.vendor == "aperio"
+        assert native.levels == openslide.levels
+        for level, at in enumerate(native.levels):
+            assert native.shrinks(level) == (1,)
+            place = (level, -5, -6, at.width + 20, at.height + 20)
+            assert most_off(native.read(*place), openslide.read(*place)) == 0
+
+
+def test_rgb_without_loss_is_what_was_written(tmp_path, levels):
+    path = write_jpeg2000(tmp_path / "a.svs", levels, RGB)
+    with open_slide(path, "native") as reader:
+        for number, level in enumerate(levels):
+            assert np.array_equal(reader.read(number, 0, 0, level.shape[1], level.shape[0]), level)
+
+
+def test_all_colours_are_openslides(tmp_path):
+    # Every pair of Cb and Cr, for some Y.
+    cb, cr = np.meshgrid(np.arange(256), np.arange(256))
+    rows = [np.stack([np.full_like(cb, y), cb, cr], axis=2) for y in (0, 16, 77, 128, 201, 255)]
+    path = write_jpeg2000(tmp_path / "a.svs", [np.vstack(rows).astype(np.uint8)], YCBCR, mct=False)
+    with open_slide(path, "native") as native, open_slide(path, "openslide") as openslide:
+        size = native.dimensions
+        assert size == (256, 6 * 256)
+        assert most_off(native.read(0, 0, 0, *size), openslide.read(0, 0, 0, *size)) == 0
+
+
+@pytest.mark.parametrize("photometric", ["rgb", "ycbcr"])
+def test_other_writers_say_the_colours_by_the_photometric_tag(tmp_path, levels, photometric):
+    stored = levels[0]
+    if photometric == "ycbcr":
+        y = stored @ np.array([0.299, 0.587, 0.114])
+        blue, red = (stored[..., 2] - y) / 1.772, (stored[..., 0] - y) / 1.402
+        stored = np.rint(np.stack([y, blue + 128, red + 128], axis=2)).astype(np.uint8)
+    path = write_jpeg2000(tmp_path / "a.tif", [stored], ANY, photometric, mct=False)
+    # By its class: OpenSlide, which is asked first, knows the format, but not the code, and refuses the file.
+    with NativeTiffReader(path, metadata_from_tiff(path)) as reader:
+        assert most_off(reader.read(0, 0, 0, 560, 400), levels[0]) <= (2 if photometric == "ycbcr" else 0)
+
+
+def test_absent_tiles_are_white(tmp_path, levels):
+    path = write_jpeg2000(tmp_path / "a.svs", levels[:1], RGB)
+    remove_tiles(path, 0, [0, 7])
+    with open_slide(path, "native") as reader:
+        assert (reader.read(0, 0, 0, TILE, TILE) == 255).all()
+        assert np.array_equal(reader.read(0, TILE, 0, TILE, TILE), levels[0][:TILE, TILE : 2 * TILE])
+
+
+def replace_tile(path, tile, codestream):
+    """Put a codestream in a tile's place: appended to the file, its offset and count changed."""
+    with tifffile.TiffFile(path) as tiff:
+        places = [tiff.pages[0].tags[name].valueoffset + 4 * tile for name in ("TileOffsets", "TileByteCounts")]
+    content = bytearray(path.read_bytes())
+    for place, value in zip(places, (len(content), len(codestream)), strict=True):
+        content[place : place + 4] = struct.pack("<I", value)
+    path.write_bytes(content + codestream)
+
+
+GOOD = encode(tissue(TILE, TILE))
+HOSTILE = {
+    "more pixels than a tile": (patched(GOOD, 0, struct.pack(">II", 60_000, 60_000)), "60000 × 60000"),
+    "billions of pixels": (patched(GOOD, 0, b"\xff" * 8), "4294967295 × 4294967295"),
+    "an origin": (patched(GOOD, 8, struct.pack(">II", 100, 100)), "whole image"),
+    "no pixels": (patched(GOOD, 0, bytes(8)), "whole image"),
+    "tiles of its own without pixels": (patched(GOOD, 16, bytes(8)), "whole image"),
+    "as many tiles of its own as pixels": (patched(GOOD, 16, struct.pack(">II", 1, 1)), "too many tiles"),
+    "another number of components": (patched(GOOD, 32, struct.pack(">H", 16_384)), "components"),
+    "16 bits": (patched(GOOD, 34, b"\x0f"), "components"),
+    "half": (GOOD[: len(GOOD) // 2], "cannot be decoded"),
+    "half a header": (GOOD[:30], "not a codestream"),
+    "not JPEG 2000": (b"\xaa" * 5000, "not a codestream"),
+    "too small a picture": (encode(tissue(TILE, 64)), "too few"),
+}
+
+
+@pytest.mark.parametrize(("codestream", "says"), HOSTILE.values(), ids=HOSTILE)
+def test_damage_is_an_error_at_its_place_in_bounded_memory(tmp_path, levels, codestream, says):
+    path = write_jpeg2000(tmp_path / "a.svs", levels[:1], RGB)
+    replace_tile(path, 1, codestream)
+    tracemalloc.start()
+    try:
+        with open_slide(path, "native") as reader:
+            with pytest.raises(SlideReadError, match=says) as error:
+                reader.read(0, TILE, 0, 10, 10)
+            assert "x=128, y=0 of level 0" in str(error.value)
+            assert np.array_equal(reader.read(0, 0, 0, 10, 10), levels[0][:10, :10])
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("component", [1, 2])
+def test_subsampled_colours_are_left_to_openslide(tmp_path, levels, component):
+    path = write_jpeg2000(tmp_path / "a.svs", levels[:1], YCBCR, mct=False)
+    replace_tile(path, 0, patched(GOOD, 35 + 3 * component, b"\x02"))
+    with pytest.raises(SlideOpenError, match="full resolution"):
+        open_slide(path, "native")
+
+
+def test_a_photometric_that_is_no_colour_is_refused(tmp_path, levels):
+    path = write_jpeg2000(tmp_path / "a.tif", levels[:1], ANY)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(8)
+    with pytest.raises(UnsuitableError, match="photometric 8"):
+        NativeTiffReader(path, metadata_from_tiff(path))
