@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = [
     "AnnotationsError",
     "DatasetError",
+    "MissingExtraError",
     "MissingMPPError",
     "MissingROIError",
     "NormalizerError",
@@ -66,6 +67,10 @@ def _rebuild(
     kind: type[SlidekitError], message: str, mend: str | None, path: Path | None, line: int | None
 ) -> SlidekitError:
     return kind(message, mend=mend, path=path, line=line)
+
+
+class MissingExtraError(SlidekitError):
+    """What was asked for needs a package that is not installed with slidekit itself."""
 
 
 class SpecError(SlidekitError):

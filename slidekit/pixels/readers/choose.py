@@ -10,6 +10,7 @@ import openslide
 from slidekit.errors import SlideOpenError, SpecError
 from slidekit.pixels.metadata import SlideMetadata, metadata_from_openslide, metadata_from_tiff
 from slidekit.pixels.readers.base import SlideReader, UnsuitableError
+from slidekit.pixels.readers.cucim import CucimReader
 from slidekit.pixels.readers.native import NativeTiffReader
 from slidekit.pixels.readers.openslide import OpenSlideReader
 from slidekit.pixels.readers.tiff_levels import TIFF_ERRORS
@@ -21,6 +22,12 @@ READERS: dict[str, type[SlideReader]] = {
     reader.name: reader for reader in (NativeTiffReader, VipsReader, OpenSlideReader)
 }
 """Readers by name, in the order in which they are tried."""
+
+_BY_NAME: dict[str, type[SlideReader]] = {**READERS, CucimReader.name: CucimReader}
+"""With those that are never tried, only asked for."""
+
+_OTHERS_CAN = "Unsupported TIFF compression"
+"""OpenSlide's word for files that it knows but cannot decode: JPEG 2000 under the code 34712."""
 
 _IMAGES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _NOT_OPENSLIDES = {"ome-tiff", "tiff", *_IMAGES.values()}
@@ -34,7 +41,7 @@ def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
     path
         File of the slide.
     reader
-        ``auto``, or the name of the one reader to use.
+        ``auto``, or the name of the one reader to use; ``cucim`` is one only where cuCIM is installed.
 
     Returns
     -------
@@ -47,9 +54,11 @@ def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
         If the file is missing, is not a slide, or no reader (or not the one asked for) opens it.
     SpecError
         If there is no reader of that name.
+    MissingExtraError
+        If the reader needs a package that is not installed.
     """
-    if reader != "auto" and reader not in READERS:
-        raise SpecError(f"reader={reader!r} is not a reader.", mend=f"Take auto, {', '.join(READERS)}.")
+    if reader != "auto" and reader not in _BY_NAME:
+        raise SpecError(f"reader={reader!r} is not a reader.", mend=f"Take auto, {', '.join(_BY_NAME)}.")
     path = Path(path)
     metadata = read_metadata(path)
     reasons = []
@@ -58,7 +67,7 @@ def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
             # What OpenSlide knows it reads right; libvips opens more of it than it can decode (Aperio's JPEG 2000).
             continue
         try:
-            return READERS[name](path, metadata)
+            return _BY_NAME[name](path, metadata)
         except UnsuitableError as error:
             reasons.append(f"{name}: {error}")
         except SlideOpenError as error:
@@ -85,6 +94,8 @@ def read_metadata(path: Path) -> SlideMetadata:
             with openslide.OpenSlide(str(path)) as slide:
                 return metadata_from_openslide(vendor, slide.properties)
         except openslide.OpenSlideError as error:
+            if _OTHERS_CAN in str(error):
+                return metadata_from_tiff(path)
             raise SlideOpenError(f"it looks like {vendor}, but OpenSlide says: {error}.", path=path) from error
     if (kind := _IMAGES.get(path.suffix.lower())) is not None:
         return SlideMetadata(kind)

@@ -14,6 +14,7 @@ from tests.pixels.pictures import positions
 
 
 def test_the_order_in_which_they_are_tried():
+    # Without cuCIM, which is a reader only by its name.
     assert list(READERS) == ["native", "vips", "openslide"]
 
 
@@ -22,20 +23,18 @@ def test_tiled_tiff_is_read_natively(known_slide):
         assert reader.name == "native"
 
 
-@pytest.mark.parametrize("compression", [33003, 33005, "zstd", "packbits"])
+@pytest.mark.parametrize("compression", ["zstd", "packbits"])
 def test_what_only_openslide_decodes_is_left_to_it(tmp_path, compression):
-    # libvips opens Aperio's JPEG 2000 and Zstandard, and then cannot read a single tile.
+    # libvips opens Zstandard, and then cannot read a single tile.
     path = tmp_path / "a.svs"
     image = positions(300, 200)
-    description = "Aperio Image Library v12.0.15 \r\n300x200 [0,0 300x200] (128x128) J2K/KDU Q=70|AppMag = 20|MPP = 0.5"
+    description = "Aperio Image Library v12.0.15 \r\n300x200 [0,0 300x200] (128x128) |AppMag = 20|MPP = 0.5"
     tifffile.imwrite(
         path, image, photometric="rgb", tile=(128, 128), compression=compression, description=description, metadata=None
     )
     with open_slide(path) as reader:
         assert reader.name == "openslide"
-        read = reader.read(0, 0, 0, 300, 200)
-    if compression != 33003:  # whose pixels are YCbCr, which tifffile wrote from RGB
-        assert np.array_equal(read, image)
+        assert np.array_equal(reader.read(0, 0, 0, 300, 200), image)
 
 
 def test_a_reader_that_does_not_fit_says_why_and_how_to_mend_it(tmp_path):
@@ -50,8 +49,8 @@ def test_a_reader_that_does_not_fit_says_why_and_how_to_mend_it(tmp_path):
 
 
 def test_an_unknown_reader_is_wrong_use(known_slide):
-    with pytest.raises(SpecError, match="auto, native, vips, openslide"):
-        open_slide(known_slide, "cucim")
+    with pytest.raises(SpecError, match="auto, native, vips, openslide, cucim"):
+        open_slide(known_slide, "java")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ class TestRealFiles:
             ("OS-1-detail.ome.tif", "native", "ome-tiff"),
             ("boxes.tiff", "native", "generic-tiff"),
             ("tiny.svs", "native", "aperio"),
-            ("fluorescence-DAPI.ndpi", "openslide", "hamamatsu"),
+            ("fluorescence-DAPI.ndpi", "native", "hamamatsu"),
         ],
     )
     def test_good_ones(self, real_data: Path, name, reader, vendor):
