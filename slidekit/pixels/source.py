@@ -19,8 +19,8 @@ _LEAST_LEFT = 1.5
 
 _WHOLE_REDUCTION = 0.05
 
-_AVERAGE_FROM, _LEFT_BY_AVERAGE = 16.0, 4.0
-"""Overviews: from what reduction on pixels are averaged first, and how much reduction is left to Lanczos then."""
+_AVERAGE_FROM, _LEFT_BY_AVERAGE = 10.0, 4.0
+"""From what reduction on pixels are averaged first, and how much reduction is left to Lanczos then, at least."""
 
 _ROUNDING = 1e-9
 """0.3 / 0.1 is a little less than 3: limits hold to this relative precision."""
@@ -54,14 +54,18 @@ class Source:
     cubic: bool = False
 
     def averaged(self) -> Source:
-        """As an overview is read where no level and no DCT reduction comes near: blocks of pixels are averaged first.
+        """The source with pixels averaged first, where neither a level nor a DCT reduction comes near the output.
 
-        It bounds memory, and costs nothing that an overview would show.
+        Where 10 × or more is left to resample, blocks of n × n pixels become one, n the largest whole number that
+        leaves at least 4 × to Lanczos. It bounds memory: 256 px of 64 × are made from 800 MB of pixels. And it comes
+        nearer to exact Lanczos, because libvips rounds the weights of very many pixels to a few bits: on synthetic
+        tissue at 10, 16, 41 and 64 ×, averages are 50 dB and more from Pillow's Lanczos, libvips alone 49, 46, 40 and
+        34 dB.
         """
         least = min(self.scale_x, self.scale_y)
-        if least < _AVERAGE_FROM:
+        if least < _AVERAGE_FROM - _ROUNDING:
             return self
-        by = int(least / _LEFT_BY_AVERAGE)
+        by = int(least / _LEFT_BY_AVERAGE + _ROUNDING)
         return Source(
             self.level,
             self.shrink,

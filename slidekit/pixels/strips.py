@@ -118,7 +118,7 @@ def _whiten_outside(image: RGBImage, reader: SlideReader, source: Source, x: flo
 
 
 def tiles_per_strip(source: Source, tile_px: int, pitch_px: int) -> int:
-    """How many tiles of a row are read and resampled together within `STRIP_BYTES`.
+    """How many tiles of a row are read and resampled together within `STRIP_BYTES`, counted before any averaging.
 
     Parameters
     ----------
@@ -129,6 +129,6 @@ def tiles_per_strip(source: Source, tile_px: int, pitch_px: int) -> int:
     pitch_px
         From one tile's left edge to the next, output pixels.
     """
-    column_bytes = tile_px * source.scale_y * 3 * source.scale_x
+    column_bytes = tile_px * source.scale_y * 3 * source.scale_x * source.average**2
     columns = min(int(STRIP_BYTES / column_bytes), _WIDEST_STRIP)
     return max(1, (columns - tile_px) // pitch_px + 1)

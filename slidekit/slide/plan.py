@@ -48,6 +48,9 @@ def plan_slide(
 ) -> SlidePlan:
     """Lay out an extraction.
 
+    Where tiles are 10 times as coarse as what can be read, or more, pixels are averaged before they are resampled, in
+    every mode of `spec.resample` (`Source.averaged`).
+
     Parameters
     ----------
     reader
@@ -93,6 +96,7 @@ def plan_slide(
             origin[0] + shift[0] * tile[0] / spec.stride_div,
             origin[1] + shift[1] * tile[1] / spec.stride_div,
         )
+    source = source.averaged()
     grid = make_grid(
         reader.dimensions,
         (mpp.x, mpp.y),
@@ -111,6 +115,7 @@ def _describe(source: Source, as_stored: bool) -> str:
     if source.scale_x == source.scale_y == 1 and source.shrink == 1:
         return f"level {source.level}, which has the resolution asked for"
     decoded = f", JPEG decoded at 1/{source.shrink}" if source.shrink > 1 else ""
-    reduction = (source.scale_x * source.scale_y) ** 0.5 * source.shrink
+    averaged = f", {source.average} × {source.average} pixels averaged first" if source.average > 1 else ""
+    reduction = (source.scale_x * source.scale_y) ** 0.5 * source.shrink * source.average
     done = f"reduced {reduction:.4g}×" if reduction >= 1 else f"enlarged {1 / reduction:.4g}×"
-    return f"{done} from level {source.level}{decoded}"
+    return f"{done} from level {source.level}{decoded}{averaged}"

@@ -116,6 +116,33 @@ class TestShrink:
             assert left / 2 < 1.5 + 1e-6  # a larger one would not have left enough
 
 
+class TestAveraging:
+    @pytest.mark.parametrize(
+        ("reduction", "average"),
+        [(1, 1), (4, 1), (9.99, 1), (10, 2), (11.9, 2), (12, 3), (16, 4), (16.2, 4), (64, 16), (200, 50)],
+    )
+    def test_at_least_4_is_left_to_lanczos(self, reduction, average):
+        source = choose_source(StubReader(SLIDE), reduction, reduction, resample="exact")
+        averaged = source.averaged()
+        assert averaged.average == average
+        assert averaged.scale_x == pytest.approx(reduction / average)
+        assert averaged.downsample_x == average
+
+    def test_the_axis_of_the_smaller_reduction_decides(self):
+        source = choose_source(StubReader(SLIDE), 13, 17, resample="exact").averaged()
+        assert source.average == 3
+        assert (source.scale_x, source.scale_y) == pytest.approx((13 / 3, 17 / 3))
+        assert choose_source(StubReader(SLIDE), 9, 17, resample="exact").averaged().average == 1
+
+    @given(reduction=st.floats(0.3, 500), resample=st.sampled_from(["exact", "shrink", "fast"]))
+    @settings(deadline=None)
+    def test_the_output_pixel_stays_the_same(self, reduction, resample):
+        source = choose_source(StubReader(*PYRAMID), reduction, reduction * 1.01, resample=resample).averaged()
+        assert source.scale_x * source.downsample_x == pytest.approx(reduction)
+        assert source.scale_y * source.downsample_y == pytest.approx(reduction * 1.01)
+        assert source.average == 1 or source.scale_x >= 4 - 1e-6
+
+
 class TestMagnifications:
     @pytest.mark.parametrize(
         ("mpp", "target", "level"),

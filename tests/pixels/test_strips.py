@@ -16,6 +16,13 @@ from tests.pixels.stubs import StubReader
 
 
 @pytest.fixture(scope="module")
+def coarse_picture() -> np.ndarray:
+    """3700 × 3300 px whose detail is not lost when it is reduced."""
+    small = Image.fromarray(tissue(3700 // 8 + 1, 3300 // 8 + 1))
+    return np.asarray(small.resize((3700, 3300), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope="module")
 def reader(tissue_slide):
     with open_slide(tissue_slide) as opened:
         yield opened
@@ -99,6 +106,20 @@ class TestAgainstPillow:
                 images = [read_resampled(opened, source, 101.4, 77.3, 150, 120) for source in (shrunk, exact)]
                 assert psnr(*images) >= 40
 
+    @pytest.mark.parametrize("pixel", [10, 16.2, 41.3, 64])
+    @pytest.mark.parametrize(("x", "y"), [(300.7, 211.3), (0, 0), (1700.2, 1400.9)])
+    def test_averaged_first_where_much_is_reduced(self, coarse_picture, pixel, x, y):
+        stub = StubReader(coarse_picture.shape[1::-1], shrinks=(1,), pixels=coarse_picture)
+        source = choose_source(stub, pixel, pixel, resample="exact").averaged()
+        assert source.average >= 2
+        size = min(100, int(1900 / pixel))
+
+        image = read_resampled(stub, source, x, y, size, size)
+
+        exact = choose_source(stub, pixel, pixel, resample="exact")
+        expected, inside = reference(coarse_picture, exact, x, y, size, size)
+        assert psnr(image[inside], expected[inside]) >= 49
+
     def test_damage_is_an_error(self, tmp_path, tissue_image):
         path = write_tiff(tmp_path / "a.tiff", [tissue_image, tissue_image[::4, ::4]], mpp_x=1, mpp_y=1)
         spoil_tile(path, 0, 0)
@@ -150,6 +171,20 @@ class TestStrips:
         source = Source(0, 1, 1, 1, 2, 2)
         count = tiles_per_strip(source, 256, 64)
         assert (256 + (count - 1) * 64) * 256 * 4 * 3 <= STRIP_BYTES < (256 + count * 64) * 256 * 4 * 3
+
+    def test_what_is_averaged_counts_in_full(self):
+        source = Source(0, 1, 1, 1, 64, 64).averaged()
+        assert tiles_per_strip(source, 256, 256) == 1
+        assert tiles_per_strip(source, 16, 16) == STRIP_BYTES // (16 * 16 * 64 * 64 * 3)
+
+    @pytest.mark.parametrize("pixel", [11, 16, 64.3])
+    def test_a_tile_of_huge_reduction_is_read_a_little_at_a_time(self, pixel):
+        stub = StubReader((100_000, 100_000), shrinks=(1,))
+        source = choose_source(stub, pixel, pixel).averaged()
+        image = read_resampled(stub, source, 700.5, 2000.5, 256, 256)
+        assert max(stub.reads) <= STRIP_BYTES
+        assert sum(stub.reads) <= 1.3 * 256 * 256 * pixel**2 * 3  # nothing twice
+        assert most_off(image, np.full_like(image, 200)) <= 1
 
     def test_a_strip_is_read_once(self):
         stub = StubReader((60_000, 50_000))

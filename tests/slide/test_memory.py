@@ -70,3 +70,42 @@ def test_a_slide_of_8_gigapixels_takes_half_a_gigabyte(
     result = json.loads(done.stdout)
     assert result["kept"] >= 40
     assert result["peak_mb"] <= 500, result
+
+
+HUGE_REDUCTION = """
+import json, sys
+import pyvips, tifffile
+from pathlib import Path
+from slidekit.slide.extract import OutputFolders, extract_from_wsi
+from slidekit.slide.spec import ExtractionSpec
+from slidekit.slide.wsi import WSI
+
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+
+spec = ExtractionSpec.create(tile_px=256, tile_um=256 * 16, threads=2, enable_downsample=False, resample="exact",
+                             grayspace_fraction=1)
+before = peak()
+with WSI.from_spec(sys.argv[1], spec) as wsi:
+    kept = extract_from_wsi(wsi, spec, OutputFolders(Path(sys.argv[2]))).kept
+print(json.dumps({"kept": kept, "more_mb": peak() - before}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_tiles_of_64_times_the_slides_resolution_take_little_memory(tmp_path: Path) -> None:
+    """256 px of 16 µm from 0.25 µm/px: 800 MB of pixels a tile, and two threads."""
+    pattern = np.tile(np.arange(TILE, dtype=np.uint8)[:, None], (TILE, 3)).reshape(TILE, TILE, 3)
+    path = write_huge_svs(tmp_path / "a.svs", 34_000, 17_000, pattern, lambda x, y, edge: True)
+    done = subprocess.run(
+        [sys.executable, "-c", HUGE_REDUCTION, str(path), str(tmp_path / "out")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["kept"] == 2
+    assert result["more_mb"] <= 200, result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from slidekit.slide.wsi import WSI
@@ -32,6 +33,16 @@ def test_the_level_is_chosen_and_said(tissue_slide: Path, tile_um, words: str, l
 def test_a_shrink_while_decoding_is_said(make_slide, tissue) -> None:
     with WSI(make_slide(tissue, svs=True, factors=()), 64, 96) as wsi:
         assert re.fullmatch(r"reduced 3× from level 0, JPEG decoded at 1/2", wsi.plan.resampling)
+
+
+@pytest.mark.parametrize("resample", ["exact", "shrink", "fast"])
+def test_an_average_is_said_and_moves_no_tile(tissue_slide: Path, resample: str) -> None:
+    with WSI(tissue_slide, 8, 64, enable_downsample=False, resample=resample) as wsi:
+        assert wsi.plan.resampling == "reduced 16× from level 0, 4 × 4 pixels averaged first"
+        assert (wsi.grid.tile_width, wsi.grid.tile_height) == pytest.approx((128, 128), rel=1e-6)
+        whole = wsi.reader.read(0, 128, 256, 128, 128).reshape(8, 16, 8, 16, 3).mean(axis=(1, 3))
+        # Lanczos is no average; but both are the same tile.
+        assert np.abs(wsi[1, 2] - whole).mean() < 5
 
 
 def test_a_random_origin_depends_on_seed_and_name_and_is_less_than_a_stride(make_slide, tissue) -> None:
