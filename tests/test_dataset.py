@@ -402,6 +402,11 @@ class TestExtract:
         assert (spec.mpp, spec.threads) == (0.5, 2)
         assert {job.tiles for job in jobs} == {folder / "tiles" / "256px_128um"}
 
+    def test_slideflows_buffer(self, make, folder, runs):
+        make().extract_tiles(buffer=str(folder), buffer_gb=20)
+        [(_, spec, _)] = runs
+        assert (spec.buffer, spec.buffer_gb) == (folder, 20)
+
     def test_only_the_filtered_slides(self, make, runs):
         make(filters={"site": "y"}).extract_tiles()
         assert [job.name for job in runs[0][0]] == ["b"]
@@ -413,6 +418,10 @@ class TestExtract:
             ({"tile_px": 128}, SpecError, "256px_128um"),
             ({"save_tfrecords": False}, DatasetError, "dry_run"),
             ({"save_tiles": True}, DatasetError, "tiles="),
+            ({"buffer_gb": 20}, SpecError, "buffer_gb is given without buffer"),
+            ({"buffer": ""}, SpecError, r"buffer='' cannot be used \(it is empty\)"),
+            ({"buffer": 3}, SpecError, "buffer=3 is not a path"),
+            ({"buffer": "/fast", "buffer_gb": 0}, SpecError, "buffer_gb=0 must be more than 0"),
         ],
     )
     def test_wrong_use_is_said_before_any_work(self, make, runs, options, error, word):

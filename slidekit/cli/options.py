@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ _PANELS = {
     "Stain normalisation": "normalizer normalizer_source",
     "Output": "img_format jpeg_quality jpeg_subsampling save_tfrecords save_tiles shuffle seed max_tiles"
     " max_unreadable",
-    "Running": "workers threads skip_extracted overwrite dry_run report",
+    "Running": "workers threads buffer buffer_gb skip_extracted overwrite dry_run report",
 }
 
 # Options that are not simply the field's name with dashes.
@@ -97,6 +98,7 @@ _METAVARS: dict[Any, str] = {
     int: "N",
     float: "X",
     str: "TEXT",
+    Path: "PATH",
     list[str]: "TEXT",
     tuple[float, float]: "X Y",
 }

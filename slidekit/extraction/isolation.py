@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from slidekit.extraction.child import receive, send
-from slidekit.extraction.one import failed_report
+from slidekit.extraction.outcome import failed_report
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.job import SlideJob
 from slidekit.slide.report_model import SlideReport
@@ -35,14 +35,20 @@ def can_cross(spec: ExtractionSpec) -> bool:
 class ChildProcess:
     """A child that extracts slides, one at a time.
 
+    Parameters
+    ----------
+    inherited
+        File descriptors that it keeps open, such as the lock of what it reads.
+
     Attributes
     ----------
     died
         Whether the slide that was run last ended the child.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
         self.died = False
+        self._inherited = tuple(inherited)
         self._killed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
@@ -85,6 +91,7 @@ class ChildProcess:
             env=environment,
             # Ctrl-C goes to the driver alone, which then ends its children.
             start_new_session=True,
+            pass_fds=self._inherited,
         )
         return self._process
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slidekit.errors import MissingROIError, SlidekitError
+from slidekit.extraction.outcome import failed_report, keep_report
 from slidekit.extraction.ownership import check_ours, clear_slide
 from slidekit.extraction.progress import ProgressEvent
-from slidekit.extraction.resume import read_report
-from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.extract import OutputFolders, extract_from_wsi
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.job import SlideJob, job_hash
@@ -20,7 +19,7 @@ from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
-__all__ = ["failed_report", "keep_report", "run_job"]
+__all__ = ["run_job"]
 
 _log = logging.getLogger("slidekit")
 
@@ -65,41 +64,6 @@ def _say_unexpected(error: Exception) -> str:
     return f"{type(error).__name__}: {text} ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
-def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> SlideReport:
-    """Write ``{slide}.json`` beside the records; without the time, so that the same job gives the same file.
-
-    Where an attempt failed and the results of an earlier one with the same parameters are still there, they and their
-    ``.json`` stay: a share that is not mounted must not cost what was extracted.
-
-    Returns
-    -------
-    SlideReport
-        `report`, or a failed one if the file cannot be written.
-    """
-    folder = job.records_dir
-    if folder is None:
-        return report
-    path = folder / f"{job.name}.json"
-    if report.status in ("failed", "skipped"):
-        before = read_report(path)
-        if before is not None and before.status in ("done", "empty") and not spec.overwrite:
-            return report
-        clear_slide(job)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
-    except (OSError, ValueError) as error:
-        # A full disk, or a name that no file or no JSON can bear.
-        return failed_report(job, f"Its {path.suffix} file cannot be written ({type(error).__name__}).")
-    return report
-
-
-def failed_report(job: SlideJob, reason: str) -> SlideReport:
-    """Make the report of a slide that failed."""
-    reason = reason[:1].upper() + reason[1:]
-    return SlideReport(slide=job.name, path=str(job.path), status="failed", reason=reason)
-
-
 def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEvent], None] | None) -> SlideReport:
     last = 0.0
 
@@ -112,9 +76,26 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
 
     if not spec.dry_run:
         check_ours(job)
-    with WSI.from_spec(job.path, spec, rois=job.rois, annotated_mpp=job.mpp) as wsi:
-        wsi.qc(spec.qc)
-        folders = OutputFolders(job.tfrecords, job.tiles, job.previews)
-        # What an earlier run made is removed only when its successor is complete.
-        report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=lambda: clear_slide(job))
-    return report.model_copy(update={"identity": slide_identity(job.path), "job_hash": job_hash(job, spec)})
+    pixels = job.copy or job.path
+    try:
+        with WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp) as wsi:
+            # The report names the slide, and a user's QC function finds what lies beside it.
+            wsi.path = job.path
+            wsi.qc(spec.qc)
+            folders = OutputFolders(job.tfrecords, job.tiles, job.previews)
+            # What an earlier run made is removed only when its successor is complete.
+            report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=lambda: clear_slide(job))
+    finally:
+        if job.copy is not None:
+            _let_go_of_files()
+    # Of the bytes that were read: should the slide have been replaced since it was copied, the next run sees that.
+    return report.model_copy(update={"identity": slide_identity(pixels), "job_hash": job_hash(job, spec)})
+
+
+def _let_go_of_files() -> None:
+    """Empty libvips' cache of operations: the files in it stay open, and a removed copy keeps its room on the disk."""
+    import pyvips
+
+    most = pyvips.cache_get_max()
+    pyvips.cache_set_max(0)
+    pyvips.cache_set_max(most)

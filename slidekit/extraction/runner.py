@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from slidekit.errors import DatasetError
+from slidekit.extraction.buffer_folder import check_buffer
+from slidekit.extraction.buffering import InPlace, open_buffer
 from slidekit.extraction.isolation import ChildProcess, can_cross
-from slidekit.extraction.one import keep_report, run_job
+from slidekit.extraction.outcome import keep_report
 from slidekit.extraction.outputs import records_dirs, write_manifests, write_outputs
 from slidekit.extraction.ownership import remove_parts
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.extraction.resume import check_same_spec, finished_report, write_spec
 from slidekit.extraction.versions import library_versions
-from slidekit.slide.extract import make_normalizer
 from slidekit.slide.job import SlideJob
 from slidekit.slide.parallel import usable_cores
 from slidekit.slide.report_model import SlideReport
@@ -94,7 +95,7 @@ def run_extraction(
 
 
 def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
-    """Find mistakes before any work: names, normaliser, and what the folders hold already.
+    """Find mistakes before any work: names, normaliser, buffer, and what the folders hold already.
 
     Raises
     ------
@@ -114,41 +115,68 @@ def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
                 path=job.path,
             )
         names[job.name] = job.path
-    make_normalizer(spec)
+    _check_means(spec)
+    check_buffer(spec.buffer)
     if spec.dry_run:
         return
     for folder in records_dirs(jobs):
         check_same_spec(folder, spec, names)
 
 
+def _check_means(spec: ExtractionSpec) -> None:
+    """Find out whether what a spec names can be had: its normaliser with its source, a reader that needs an extra.
+
+    Raises
+    ------
+    NormalizerError, MissingExtraError
+        If not.
+    """
+    if spec.normalizer is not None:
+        from slidekit.slide.extract import make_normalizer
+
+        make_normalizer(spec)
+    if spec.reader == "cucim":
+        from slidekit.pixels.readers.cucim import import_cucim
+
+        import_cucim()
+
+
 def _run(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[tuple[SlideJob, SlideReport]]:
     cores = usable_cores()
     workers = min(spec.workers or cores, max(1, len(jobs)))
     spec = spec.model_copy(update={"threads": spec.threads or max(1, cores // workers)})
-    if not can_cross(spec):
+    crosses = can_cross(spec)
+    if not crosses:
         # A QC function of a notebook exists in this process only.
         _log.info("a QC function cannot be sent to another process: slides are extracted one by one in this one")
-        return _run_here(jobs, spec, tell)
-    return _run_in_children(jobs, spec, workers, tell)
+    with open_buffer(jobs, spec, ahead=workers + 1 if crosses else 2) as buffer:
+        if crosses:
+            return _run_in_children(jobs, spec, workers, tell, buffer)
+        return _run_here(jobs, spec, tell, buffer)
 
 
-def _run_here(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent) -> list[tuple[SlideJob, SlideReport]]:
+def _run_here(
+    jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: OnEvent, buffer: InPlace
+) -> list[tuple[SlideJob, SlideReport]]:
+    # Only here: the driver itself reads no slide, and starts in half the time without what that takes.
+    from slidekit.extraction.one import run_job
+
     results = []
     for job in jobs:
         tell(ProgressEvent("started", job.name))
-        report = run_job(job, spec, tell)
+        report = buffer.run(job, lambda lent: run_job(lent, spec, tell))
         tell(ProgressEvent("ended", job.name, kept=report.kept, report=report))
         results.append((job, report))
     return results
 
 
 def _run_in_children(
-    jobs: Sequence[SlideJob], spec: ExtractionSpec, workers: int, tell: OnEvent
+    jobs: Sequence[SlideJob], spec: ExtractionSpec, workers: int, tell: OnEvent, buffer: InPlace
 ) -> list[tuple[SlideJob, SlideReport]]:
     todo: queue.SimpleQueue[SlideJob] = queue.SimpleQueue()
     for job in jobs:
         todo.put(job)
-    children = [ChildProcess() for _ in range(workers)]
+    children = [ChildProcess(buffer.inherited) for _ in range(workers)]
     results: list[tuple[SlideJob, SlideReport]] = []
     stop = threading.Event()
 
@@ -159,7 +187,7 @@ def _run_in_children(
             except queue.Empty:
                 return
             tell(ProgressEvent("started", job.name))
-            report = child.run(job, spec, tell)
+            report = buffer.run(job, lambda lent: child.run(lent, spec, tell))
             if child.died:
                 remove_parts(job)
                 if stop.is_set():
@@ -177,6 +205,7 @@ def _run_in_children(
             finally:
                 # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
                 stop.set()
+                buffer.stop()
                 for child in children:
                     child.kill()
     finally:

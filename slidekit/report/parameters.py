@@ -197,7 +197,8 @@ def _run(spec: ExtractionSpec) -> tuple[Parameter, ...]:
     return (
         Parameter("Slide fails if", f"> {_share(spec.max_unreadable)} of tiles unreadable", ("max_unreadable",)),
         Parameter("Finished slides", before, ("skip_extracted", "overwrite")),
-        Parameter("At a time", f"slides: {workers}; threads: {threads}", ("workers", "threads")),
+        # Where copies lie for the time of a run changes nothing, and is nobody's business here.
+        Parameter("At a time", f"slides: {workers}; threads: {threads}", ("workers", "threads", "buffer", "buffer_gb")),
         Parameter("PDF report", "yes" if spec.report else "no", ("report",)),
     )
 

@@ -32,6 +32,9 @@ class SlideJob:
         Folder for loose tiles of this tile size; None writes none.
     previews
         Folder for the pictures of the report; None makes none.
+    copy
+        Copy of the slide's file in a buffer, which its pixels are read from; None reads `path`. Whatever is said,
+        written or looked up goes by `path` all the same.
     """
 
     name: str
@@ -41,6 +44,7 @@ class SlideJob:
     tfrecords: Path | None = None
     tiles: Path | None = None
     previews: Path | None = None
+    copy: Path | None = None
 
     @property
     def records_dir(self) -> Path | None:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from slidekit.errors import QCError, SpecError
+from slidekit.errors import SpecError
 from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec_message import describe_mistakes
+from slidekit.slide.spec_values import (
+    QC_WORDS,
+    edge_um,
+    read_center_or_fraction,
+    read_folder,
+    read_methods,
+    read_tile_um,
+)
 from slidekit.units import Magnification, Microns, parse_tile_um, tile_size_label
 
 __all__ = ["QC_WORDS", "ExtractionSpec", "ImageFormat", "ROIMethod", "ReaderName", "Resample"]
 
-QC_WORDS = ("otsu", "blur", "gaussian", "both")
-"""QC methods by word; ``gaussian`` is ``blur``, ``both`` is blur and then Otsu."""
-
 ROIMethod = Literal["auto", "inside", "outside", "ignore"]
-ReaderName = Literal["auto", "native", "vips", "openslide"]
+ReaderName = Literal["auto", "native", "vips", "openslide", "cucim"]
 Resample = Literal["exact", "shrink", "fast"]
 ImageFormat = Literal["jpg", "png"]
 Subsampling = Literal["444", "422", "420"]
@@ -31,50 +35,6 @@ _TARGET_MPP = (0.02, 200.0)
 """µm/px that tiles may be asked for: beyond it somebody has mistaken µm/px for microns, or the other way round."""
 
 _SLIDEFLOW_NAMES = {"mpp_override": "mpp", "num_threads": "threads"}
-
-
-def _read_tile_um(value: Any) -> float | str:
-    size = parse_tile_um(value)
-    return str(size) if isinstance(size, Magnification) else float(size)
-
-
-def _read_center_or_fraction(value: Any) -> Any:
-    if isinstance(value, str) and value != "center":
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _read_methods(value: Any) -> Any:
-    if value is None:
-        return ()
-    methods = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-    read: list[Any] = []
-    for method in methods:
-        if callable(method):
-            read.append(method)
-            continue
-        word = str(method).lower()
-        if word not in QC_WORDS:
-            raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
-        # One spelling each, so that equal specs have equal hashes.
-        read.extend({"gaussian": ["blur"], "both": ["blur", "otsu"]}.get(word, [word]))
-    # A word twice is the word; of callables nothing is known, not even that they can be compared.
-    words = [method for method in read if isinstance(method, str)]
-    once = [m for place, m in enumerate(read) if not isinstance(m, str) or m not in read[:place]] if words else read
-    return tuple(once)
-
-
-def _edge_um(tile_mpp: Any, tile_px: Any) -> float:
-    try:
-        edge = float(tile_mpp) * int(tile_px)
-    except (TypeError, ValueError):
-        edge = math.nan
-    if not (math.isfinite(edge) and edge > 0):
-        raise ValueError(f"tile_mpp={tile_mpp!r} and tile_px={tile_px!r} must be numbers above 0.")
-    return edge
 
 
 class ExtractionSpec(BaseModel):
@@ -88,11 +48,11 @@ class ExtractionSpec(BaseModel):
 
     # How a run is organised, not what it writes: left out of the hash and of ``extraction.json``.
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset(
-        {"workers", "threads", "skip_extracted", "overwrite", "dry_run", "report"}
+        {"workers", "threads", "buffer", "buffer_gb", "skip_extracted", "overwrite", "dry_run", "report"}
     )
 
     tile_px: int = Field(ge=2, le=16384, description="Edge of a tile in pixels.")
-    tile_um: Annotated[float | str, BeforeValidator(_read_tile_um)] = Field(
+    tile_um: Annotated[float | str, BeforeValidator(read_tile_um)] = Field(
         description='Edge of a tile in microns (128), or a magnification ("20x").'
     )
     tile_mpp: float | None = Field(default=None, gt=0, description="Microns per pixel of a tile, instead of --tile-um.")
@@ -121,12 +81,12 @@ class ExtractionSpec(BaseModel):
     reader: ReaderName = Field(default="auto", description="Force one reader instead of choosing for each slide.")
     roi_method: ROIMethod = Field(default="auto", description="Which tiles to take where there are ROIs.")
     roi_filter_method: Annotated[
-        Literal["center"] | Annotated[float, Field(ge=0, lt=1)], BeforeValidator(_read_center_or_fraction)
+        Literal["center"] | Annotated[float, Field(ge=0, lt=1)], BeforeValidator(read_center_or_fraction)
     ] = Field(default="center", description="A tile is in an ROI by its center, or by this share of its area.")
     roi_origin: tuple[float, float] | None = Field(
         default=None, description="Level-0 x,y to add to ROI coordinates, over what the format says."
     )
-    qc: Annotated[tuple[str | Callable[..., Any], ...], BeforeValidator(_read_methods)] = Field(
+    qc: Annotated[tuple[str | Callable[..., Any], ...], BeforeValidator(read_methods)] = Field(
         default=(), description="Slide-level QC: otsu, blur (= gaussian), both; may be given more than once."
     )
     qc_filter_threshold: float = Field(
@@ -169,6 +129,12 @@ class ExtractionSpec(BaseModel):
     )
     workers: int | None = Field(default=None, ge=1, description="Slides at a time; default: one per core.")
     threads: int | None = Field(default=None, ge=1, description="Threads in a slide; default: cores / workers.")
+    buffer: Annotated[Path | None, BeforeValidator(read_folder)] = Field(
+        default=None, description="Folder on a fast disk that the next slides are copied to, and read from."
+    )
+    buffer_gb: float | None = Field(
+        default=None, gt=0, description="Most GB of copies at a time; default leaves a tenth of that disk free."
+    )
     skip_extracted: bool = Field(default=True, description="Leave slides alone that are finished.")
     overwrite: bool = Field(
         default=False, description="Replace what was extracted into the same folder with other parameters."
@@ -185,13 +151,15 @@ class ExtractionSpec(BaseModel):
         if data.get("tile_mpp") is not None and data.get("tile_px") is not None:
             if data.get("tile_um") is not None:
                 raise ValueError("tile_um and tile_mpp say the same thing: give one of them.")
-            data["tile_um"] = _edge_um(data.pop("tile_mpp"), data["tile_px"])
+            data["tile_um"] = edge_um(data.pop("tile_mpp"), data["tile_px"])
         return data
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.normalizer_source is not None and self.normalizer is None:
             raise ValueError("normalizer_source is given without normalizer: name the method, e.g. macenko.")
+        if self.buffer_gb is not None and self.buffer is None:
+            raise ValueError("buffer_gb is given without buffer: name the folder that slides are copied to.")
         low, high = _TARGET_MPP
         if not low <= self.target_mpp <= high:
             raise ValueError(

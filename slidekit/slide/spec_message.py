@@ -30,7 +30,9 @@ _OF_TYPE = {
     "int_parsing": "is not a whole number",
     "int_parsing_size": "is not a whole number",
     "int_type": "is not a whole number",
+    "path_type": "is not a path",
     "string_type": "is not text",
+    "value_error": "cannot be used ({error})",
 }
 
 

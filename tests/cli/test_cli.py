@@ -63,6 +63,8 @@ def test_every_field_of_the_spec_is_an_option() -> None:
     ([], "shuffle", True),
     (["--mpp", "0.5"], "mpp", 0.5),
     (["--img-format", "png"], "img_format", "png"),
+    (["--buffer", "/fast"], "buffer", Path("/fast")),
+    (["--buffer", "/fast", "--buffer-gb", "0.5"], "buffer_gb", 0.5),
 ])  # fmt: skip
 def test_options_reach_the_spec(monkeypatch, flags, field, value) -> None:
     from slidekit import project

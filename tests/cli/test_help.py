@@ -43,6 +43,8 @@ def test_metavars_say_what_an_option_takes() -> None:
     assert options_of(help_of("preview"))["--output"] == "PATH"
     assert options_of(help_of("create"))["--slides"] == "PATH"
     assert options_of(help_of("extract"))["--tile-px"] == "N"
+    assert options_of(help_of("extract"))["--buffer"] == "PATH"
+    assert options_of(help_of("extract"))["--buffer-gb"] == "X"
     assert options_of(help_of("extract"))["--dry-run"].startswith("Do everything")
 
 

@@ -18,19 +18,24 @@ COMMAND = [sys.executable, "-m", "slidekit", "extract", "proj", "--tile-px", "64
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
-def test_ctrl_c_ends_soon_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--buffer", "fast"]], ids=["in place", "buffer"])
+def test_ctrl_c_ends_soon_and_leaves_nothing_half_done(tmp_path: Path, options: list[str]) -> None:
     # Arrange
+    (tmp_path / "fast").mkdir()
+    command = [*COMMAND, *options]
     data = draw_demo_slides(tmp_path / "data", size=0.35)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     create = [sys.executable, "-m", "slidekit", "create", "proj", "--slides", str(data.slides_dir)]
     subprocess.run(create, cwd=tmp_path, env=environment, check=True, capture_output=True)
     run = subprocess.Popen(
-        COMMAND, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     folder = tmp_path / "proj" / "tfrecords" / "64px_10um"
     deadline = time.monotonic() + 30
     while not list(folder.glob("*.part")) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+    assert len(list((tmp_path / "fast").iterdir())) == len(options) // 2
 
     # Act
     asked = time.monotonic()
@@ -43,11 +48,12 @@ def test_ctrl_c_ends_soon_and_leaves_nothing_half_done(tmp_path: Path) -> None:
     assert "the same command goes on" in errors
     assert "Traceback" not in errors
     assert not list(folder.glob("*.part"))
+    assert not list((tmp_path / "fast").iterdir())
     states = [json.loads(path.read_text())["status"] for path in folder.glob("demo-*.json")]
     assert "failed" not in states
 
     # Act: the same command again
-    again = subprocess.run(COMMAND, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     # Assert
     assert again.returncode == 0, again.stdout

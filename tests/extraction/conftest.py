@@ -36,3 +36,10 @@ def make_spec():
         return ExtractionSpec.create(**{"tile_px": 64, "tile_um": 64, "qc": "both", "report": False, **options})
 
     return make
+
+
+@pytest.fixture
+def buffer(tmp_path: Path) -> Path:
+    path = tmp_path / "buffer"
+    path.mkdir()
+    return path

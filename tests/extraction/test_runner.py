@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slidekit.errors import DatasetError, NormalizerError, SpecError
+from slidekit.errors import DatasetError, MissingExtraError, NormalizerError, SpecError
 from slidekit.extraction.runner import ProgressEvent, SlideJob, run_extraction
 from slidekit.io.tfrecord import TileRecord, index_path, iter_records, read_index
 
@@ -245,6 +246,13 @@ def test_loose_tiles_off_and_on_again(jobs, make_spec, tmp_path) -> None:
     assert own.read_bytes() == b"the user's"
     assert len(list(own.parent.glob("*.jpg"))) == 0
     assert len(list(own.parent.glob("*.png"))) == report.kept + 1
+
+
+def test_a_reader_that_is_not_installed_is_found_before_any_work(jobs, make_spec, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "cucim", None)
+    with pytest.raises(MissingExtraError, match=r"slidekit\[cucim\]"):
+        run(jobs, make_spec(reader="cucim"))
+    assert not jobs[0].tfrecords.exists()
 
 
 def test_reserved_and_impossible_names(jobs, make_spec, tmp_path) -> None:

@@ -1,0 +1,49 @@
+"""What is kept of a slide's end: its report beside its records. Imports nothing that reads slides."""
+
+from __future__ import annotations
+
+from slidekit.extraction.ownership import clear_slide
+from slidekit.extraction.resume import read_report
+from slidekit.io.atomic import atomic_write_text
+from slidekit.slide.job import SlideJob
+from slidekit.slide.report_model import SlideReport
+from slidekit.slide.spec import ExtractionSpec
+
+__all__ = ["failed_report", "keep_report"]
+
+
+def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> SlideReport:
+    """Write ``{slide}.json`` beside the records; without the time, so that the same job gives the same file.
+
+    Where an attempt failed and the results of an earlier one with the same parameters are still there, they and their
+    ``.json`` stay: a share that is not mounted must not cost what was extracted.
+
+    Returns
+    -------
+    SlideReport
+        `report`, or a failed one if the file cannot be written.
+    """
+    folder = job.records_dir
+    if folder is None:
+        return report
+    path = folder / f"{job.name}.json"
+    if report.status in ("failed", "skipped"):
+        before = read_report(path)
+        if before is not None and before.status in ("done", "empty") and not spec.overwrite:
+            return report
+        clear_slide(job)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
+    except (OSError, ValueError) as error:
+        # A full disk, or a name that no file or no JSON can bear.
+        return failed_report(job, f"Its {path.suffix} file cannot be written ({type(error).__name__}).")
+    return report
+
+
+def failed_report(job: SlideJob, reason: str) -> SlideReport:
+    """Make the report of a slide that failed; where the reason names its copy, the slide itself is meant."""
+    if job.copy is not None:
+        reason = reason.replace(str(job.copy.parent), str(job.path.parent))
+    reason = reason[:1].upper() + reason[1:]
+    return SlideReport(slide=job.name, path=str(job.path), status="failed", reason=reason)

@@ -1,0 +1,94 @@
+"""What users give for an option of an extraction, brought to one form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from slidekit.errors import QCError
+from slidekit.units import Magnification, parse_tile_um
+
+__all__ = ["QC_WORDS", "edge_um", "read_center_or_fraction", "read_folder", "read_methods", "read_tile_um"]
+
+QC_WORDS = ("otsu", "blur", "gaussian", "both")
+"""QC methods by word; ``gaussian`` is ``blur``, ``both`` is blur and then Otsu."""
+
+
+def read_tile_um(value: Any) -> float | str:
+    """Bring a size of tile to microns, or to the one spelling of its magnification."""
+    size = parse_tile_um(value)
+    return str(size) if isinstance(size, Magnification) else float(size)
+
+
+def read_center_or_fraction(value: Any) -> Any:
+    """Bring a share that is text to a number."""
+    if isinstance(value, str) and value != "center":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def read_methods(value: Any) -> Any:
+    """Bring QC methods to a tuple of words in one spelling, and of callables.
+
+    Raises
+    ------
+    QCError
+        For a word that is none.
+    """
+    if value is None:
+        return ()
+    methods = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    read: list[Any] = []
+    for method in methods:
+        if callable(method):
+            read.append(method)
+            continue
+        word = str(method).lower()
+        if word not in QC_WORDS:
+            raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
+        # One spelling each, so that equal specs have equal hashes.
+        read.extend({"gaussian": ["blur"], "both": ["blur", "otsu"]}.get(word, [word]))
+    # A word twice is the word; of callables nothing is known, not even that they can be compared.
+    words = [method for method in read if isinstance(method, str)]
+    once = [m for place, m in enumerate(read) if not isinstance(m, str) or m not in read[:place]] if words else read
+    return tuple(once)
+
+
+def edge_um(tile_mpp: Any, tile_px: Any) -> float:
+    """Edge of a tile in microns from µm/px and pixels.
+
+    Raises
+    ------
+    ValueError
+        If they are not numbers above 0.
+    """
+    try:
+        edge = float(tile_mpp) * int(tile_px)
+    except (TypeError, ValueError):
+        edge = math.nan
+    if not (math.isfinite(edge) and edge > 0):
+        raise ValueError(f"tile_mpp={tile_mpp!r} and tile_px={tile_px!r} must be numbers above 0.")
+    return edge
+
+
+def read_folder(value: Any) -> Any:
+    """Bring a folder to a path without ``~``.
+
+    Raises
+    ------
+    ValueError
+        If it is empty text, which would be the working directory, or there is no such home.
+    """
+    if not isinstance(value, str | Path):
+        return value
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("it is empty")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
