@@ -1,12 +1,15 @@
-"""Run the benchmarks and print their tables in Markdown; see ``scripts/bench --help``."""
+"""Measure slidekit beside the loops that people write, all in one run, and write docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 # One thread a library: CPU time then compares work with work.
 for variable in ("VIPS_CONCURRENCY", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -17,37 +20,153 @@ import cv2  # noqa: E402
 
 cv2.setNumThreads(1)
 
+from benchmarks import page  # noqa: E402
 from benchmarks.bench_slide import make_bench_slide  # noqa: E402
-from benchmarks.extraction import CASES, measure_case  # noqa: E402
+from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
+from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
+from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
+from benchmarks.masks import measure_masks  # noqa: E402
+from benchmarks.normalizers import measure_normalizers  # noqa: E402
+from benchmarks.stages import split_by_stage  # noqa: E402
+
+PARTS = ("extraction", "threads", "masks", "normalizers", "command", "stages", "growth")
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure the parts that are asked for, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "slidekit-bench")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", help="cases whose name contains this")
+    parser.add_argument("--rounds", type=int, default=5, help="each figure is the median of so many")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts to measure anew")
+    parser.add_argument("--case", default="", help="extraction cases whose name contains this")
+    parser.add_argument("--peak", nargs=2, metavar=("CASE", "WAY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    slide = make_bench_slide(arguments.folder)
-    print(f"slide: {slide.name}, {slide.stat().st_size / 1e6:.0f} MB\n")
-    print("| case | way | CPU ms per tile | tiles/s | × openslide + Pillow | × pyvips loop | share of floor |")
-    print("|---|---|---|---|---|---|---|")
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    slide = make_bench_slide(folder)
+    if arguments.peak:
+        print(_peak_here(*arguments.peak, slide, folder))
+        return
+    kept = folder / "results.json"
+    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    for part in arguments.only:
+        print(f"measuring: {part} …", file=sys.stderr, flush=True)
+        if part == "extraction":
+            results.setdefault(part, {}).update(_extraction(slide, folder, arguments.rounds, arguments.case))
+        else:
+            results[part] = _MEASURES[part](slide, folder, arguments.rounds)
+        kept.write_text(json.dumps(results, indent=1))
+    print(page.write(results, Path(__file__).parent.parent / "docs"))
+
+
+def _slide_of(case: Case, bench: Path) -> Path | None:
+    data = os.environ.get("SLIDEKIT_TEST_DATA")
+    if case.real:
+        return Path(data) / "slides" / "gastric-HE-40x.svs" if data else None
+    return bench
+
+
+def _extraction(bench: Path, folder: Path, rounds: int, only: str) -> dict[str, Any]:
+    results: dict[str, Any] = {}
     for case in CASES:
-        if arguments.only and arguments.only not in case.name:
+        slide = _slide_of(case, bench)
+        if only not in case.name or slide is None:
             continue
-        measured = measure_case(case, slide, arguments.folder, rounds=arguments.rounds)
-        for way in measured.cpu:
-            if way.startswith("floor"):
-                continue
+        measured = measure_case(case, slide, folder, rounds=rounds)
+        loops = [way for way in measured.wall if not way.startswith("slidekit")]
+        rows = {}
+        for way in measured.wall:
             floor = f"floor {way.removeprefix('slidekit ')}"
-            share = f"{measured.ms(floor) / measured.ms(way):.0%}" if floor in measured.cpu else ""
-            walls = sorted(measured.wall[way])
-            print(
-                f"| {case.name} ({measured.tiles} tiles) | {way} | {measured.ms(way):.2f} |"
-                f" {measured.tiles / walls[len(walls) // 2]:.0f} | {measured.ratio(way, 'openslide + Pillow'):.1f} |"
-                f" {measured.ratio(way, 'pyvips crop().resize()'):.1f} | {share} |",
-                flush=True,
-            )
+            rows[way] = {
+                "ms": measured.ms(way),
+                "tiles_per_second": measured.per_second(way),
+                "ratios": {loop: measured.ratio(way, loop) for loop in loops},
+                "share": measured.ms(floor) / measured.ms(way) if floor in measured.cpu else None,
+                "peak": _peak(case, way, folder),
+            }
+        results[case.name] = {"tiles": measured.units, "ways": rows}
+        print(page.extraction_table({case.name: results[case.name]}), flush=True)
+    return results
+
+
+def _peak(case: Case, way: str, folder: Path) -> float:
+    command = [sys.executable, __file__, "--folder", str(folder), "--peak", case.name, way]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _peak_here(name: str, way: str, bench: Path, folder: Path) -> float:
+    """Peak resident memory, MB, of this process, which has done nothing else, while it extracts."""
+    case = next(case for case in CASES if case.name == name)
+    slide = _slide_of(case, bench)
+    assert slide is not None
+    work = ways_of(case, slide, folder)[1][way]
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far was of choosing the cells
+    work()
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def _threads(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    return measure_threads(slide, folder, rounds=rounds)
+
+
+def _masks(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
+    measured = measure_masks(slide, rounds=rounds)
+    return {way: measured.ms(way) for way in measured.cpu}
+
+
+def _normalizers(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
+    measured, apart = measure_normalizers(slide, rounds=rounds)
+    return {
+        method: {
+            "ms": measured.ms(method),
+            "textbook_ms": measured.ms(f"{method} as written"),
+            "ratio": measured.ratio(method, f"{method} as written"),
+            "apart": apart[method],
+        }
+        for method in apart
+    }
+
+
+def _command(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    glass = folder / "glass"
+    make_bench_slide(glass, edge=20_000, tissue_px=0)
+    tissue = folder / "tissue"
+    tissue.mkdir(exist_ok=True)
+    link = tissue / slide.name
+    if not link.exists():
+        link.symlink_to(slide)
+    ways = {
+        "imports": lambda: run_imports(),
+        "glass": lambda: run_extract(glass, folder),
+        "one thread": lambda: run_extract(tissue, folder, options=("--threads", "1")),
+        "two threads": lambda: run_extract(tissue, folder, options=("--threads", "2")),
+    }
+    runs: dict[str, list[Run]] = {way: [] for way in ways}
+    for way in ("imports", "glass"):
+        ways[way]()  # so that compiled modules are there, as they are after an installation
+    for _ in range(rounds):
+        for way, run in ways.items():
+            runs[way].append(run())
+    return {way: vars(Run.median(done)) for way, done in runs.items()}
+
+
+def _stages(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    return split_by_stage(slide, folder, rounds=rounds)
+
+
+def _growth(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    return {"tiles": grow_tiles(slide, folder, rounds=rounds), "area": grow_area(folder, rounds=rounds)}
+
+
+_MEASURES = {
+    "threads": _threads,
+    "masks": _masks,
+    "normalizers": _normalizers,
+    "command": _command,
+    "stages": _stages,
+    "growth": _growth,
+}
 
 
 if __name__ == "__main__":

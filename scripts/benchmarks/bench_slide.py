@@ -11,7 +11,7 @@ import numpy as np
 from slidekit.io.slide_tiff import TileSource, write_svs
 from slidekit.pixels.readers import open_slide
 
-__all__ = ["make_bench_slide"]
+__all__ = ["EDGE", "make_bench_slide"]
 
 EDGE = 40_000
 MPP = 0.25
@@ -40,9 +40,14 @@ def _drawn_texture() -> np.ndarray:
     return image[margin : margin + TEXTURE, margin : margin + TEXTURE]
 
 
-def _tissue_map() -> np.ndarray:
-    """Which blocks are tissue: smooth islands that cover `TISSUE` of the slide, away from its border."""
-    side = EDGE // BLOCK
+def _tissue_map(edge: int, tissue_px: int | None) -> np.ndarray:
+    """Which blocks are tissue: smooth islands that cover `TISSUE` of the slide, or a square in its middle."""
+    side = -(-edge // BLOCK)
+    if tissue_px is not None:
+        square = np.zeros((side, side), np.bool_)
+        first, count = (side - tissue_px // BLOCK) // 2, tissue_px // BLOCK
+        square[first : first + count, first : first + count] = True
+        return square
     noise = np.random.default_rng(11).standard_normal((side, side)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), side / 14)
     ramp = np.minimum(np.arange(side), np.arange(side)[::-1]) / side
@@ -50,7 +55,7 @@ def _tissue_map() -> np.ndarray:
     return smooth > np.quantile(smooth, 1 - TISSUE)
 
 
-def _level(texture: np.ndarray, tissue: np.ndarray, factor: int) -> TileSource:
+def _level(texture: np.ndarray, tissue: np.ndarray, edge: int, factor: int) -> TileSource:
     """One level: the texture mirrored over the plane where there is tissue, glass elsewhere."""
     small = cv2.resize(texture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     tile = np.concatenate([small, small[:, ::-1]], axis=1)
@@ -67,18 +72,20 @@ def _level(texture: np.ndarray, tissue: np.ndarray, factor: int) -> TileSource:
         pixels = tile[(rows % period)[:, None], (columns % period)[None]]
         return np.where(here[..., None], pixels, glass)
 
-    return TileSource(EDGE // factor, EDGE // factor, read)
+    return TileSource(edge // factor, edge // factor, read)
 
 
-def make_bench_slide(folder: Path, *, subsampling: str = "420") -> Path:
-    """Write the slide, if it is not there yet.
+def make_bench_slide(folder: Path, *, edge: int = EDGE, tissue_px: int | None = None) -> Path:
+    """Write a slide, if it is not there yet.
 
     Parameters
     ----------
     folder
         Where to write it.
-    subsampling
-        Of its JPEG tiles.
+    edge
+        Width and height, level-0 pixels.
+    tissue_px
+        Edge of a square of tissue; None for islands that cover 35 %.
 
     Returns
     -------
@@ -86,10 +93,11 @@ def make_bench_slide(folder: Path, *, subsampling: str = "420") -> Path:
         Its tissue is real where SLIDEKIT_TEST_DATA is set (``-real-`` in the name), else drawn.
     """
     real = _real_texture()
-    path = folder / f"bench-{'drawn' if real is None else 'real'}-{subsampling}.svs"
+    tissue = "islands" if tissue_px is None else f"square{tissue_px}"
+    path = folder / f"bench-{'drawn' if real is None else 'real'}-{edge}-{tissue}.svs"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         texture = _drawn_texture() if real is None else real
-        levels = [_level(texture, _tissue_map(), factor) for factor in (1, 4, 16)]
-        write_svs(path, levels, mpp=MPP, objective_power=40, tile_size=240, quality=80, subsampling=subsampling)
+        levels = [_level(texture, _tissue_map(edge, tissue_px), edge, factor) for factor in (1, 4, 16)]
+        write_svs(path, levels, mpp=MPP, objective_power=40, tile_size=240, quality=80, subsampling="420")
     return path

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers import Work, openslide_and_pillow, pyvips_crop_and_resize
+from benchmarks.measure import Measured, cpu_seconds
+from benchmarks.peers import LOOPS, Work
 from slidekit.pixels.jpeg import decode_jpeg, join_tables, with_colour_marker
 from slidekit.pixels.readers.tiff_levels import tiff_levels
 from slidekit.slide.encode import encode_image
@@ -20,12 +20,12 @@ from slidekit.slide.selection import CellFates
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
-__all__ = ["CASES", "Case", "Measured", "measure_case"]
+__all__ = ["CASES", "Case", "measure_case", "measure_threads", "ways_of"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table.
+    """One block of the table.
 
     Attributes
     ----------
@@ -33,76 +33,76 @@ class Case:
         What is measured.
     tile_px, tile_um
         Size of tiles.
-    level0
-        Whether pyramid levels are left out.
     modes
         `resample` modes of slidekit.
+    level0
+        Whether pyramid levels are left out.
     rows
-        Rows of cells to take; None for the whole slide with an Otsu mask.
+        Rows of cells to take from the middle of the slide; None for all.
+    qc
+        Whether each way makes its Otsu mask as well.
+    real
+        Whether the slide is the real one of SLIDEKIT_TEST_DATA.
     """
 
     name: str
     tile_px: int
     tile_um: float
+    modes: tuple[str, ...] = ("shrink",)
     level0: bool = False
-    modes: tuple[str, ...] = ("shrink", "exact")
-    rows: int | None = 6
+    rows: int | None = None
+    qc: bool = False
+    real: bool = False
 
 
 CASES = (
-    Case("256 px @ 128 µm", 256, 128),
-    Case("256 px @ 64 µm", 256, 64, modes=("shrink",), rows=4),
-    Case("299 px @ 302 µm, level 1", 299, 302, modes=("shrink",), rows=12),
-    Case("299 px @ 302 µm, level 0", 299, 302, level0=True, modes=("shrink", "fast", "exact"), rows=5),
+    Case("256 px @ 128 µm", 256, 128, ("shrink", "exact"), rows=30),
+    Case("256 px @ 64 µm", 256, 64, rows=20),
+    Case("299 px @ 302 µm, level 1", 299, 302),
+    Case("299 px @ 302 µm, level 0", 299, 302, ("shrink", "fast", "exact"), level0=True, rows=18),
+    Case("whole slide with Otsu, 256 px @ 128 µm", 256, 128, qc=True),
+    Case("real slide of 0.2528 µm/px, 256 px @ 128 µm", 256, 128, ("shrink", "fast"), real=True),
 )
 
 
-@dataclass
-class Measured:
-    """Seconds of CPU and of wall time for each way, a value a round; tiles done in a round."""
-
-    tiles: int
-    cpu: dict[str, list[float]] = field(default_factory=dict)
-    wall: dict[str, list[float]] = field(default_factory=dict)
-
-    def take(self, way: str, work: Callable[[], None]) -> None:
-        """Time one call."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        self.cpu.setdefault(way, []).append(time.process_time() - cpu)
-        self.wall.setdefault(way, []).append(time.perf_counter() - wall)
-
-    def ms(self, way: str) -> float:
-        """Median CPU milliseconds per tile."""
-        return statistics.median(self.cpu[way]) * 1e3 / self.tiles
-
-    def ratio(self, way: str, other: str) -> float:
-        """Median over rounds of `other` over `way`."""
-        return statistics.median(b / a for a, b in zip(self.cpu[way], self.cpu[other], strict=True))
-
-
-def measure_case(case: Case, slide: Path, scratch: Path, *, rounds: int = 5) -> Measured:
-    """Run all ways in turn, `rounds` times."""
-    cells, work = _choose_cells(case, slide)
+def measure_case(case: Case, slide: Path, scratch: Path, *, rounds: int) -> Measured:
+    """Run all ways in turn, and find the floor of each mode."""
+    cells, ways = ways_of(case, slide, scratch)
     measured = Measured(len(cells))
-    for _ in range(rounds):
-        measured.take("openslide + Pillow", lambda: openslide_and_pillow(work, scratch / "peer.tfrecords"))
-        measured.take("pyvips crop().resize()", lambda: pyvips_crop_and_resize(work, scratch / "peer.tfrecords"))
-        for mode in case.modes:
-            measured.take(f"slidekit {mode}", lambda mode=mode: _run(case, slide, cells, scratch, mode))
+    measured.rounds(ways, rounds)
     for mode in case.modes:
-        decode, encode = _floor(case, slide, cells, mode)
-        measured.cpu[f"floor {mode}"] = [decode + encode] * rounds
+        floor = _floor(case, slide, cells, mode)
+        measured.cpu[f"floor {mode}"] = [floor] * rounds
     return measured
+
+
+def ways_of(case: Case, slide: Path, scratch: Path) -> tuple[np.ndarray, dict[str, Callable[[], object]]]:
+    """The cells of a case, and each way of extracting them."""
+    cells, work = _choose_cells(case, slide)
+    ways: dict[str, Callable[[], object]] = {
+        name: partial(loop, work, scratch / "peer.tfrecords") for name, loop in LOOPS.items()
+    }
+    for mode in case.modes:
+        ways[f"slidekit {mode}"] = partial(_extract, case, slide, cells, scratch, mode)
+    return cells, ways
+
+
+def measure_threads(slide: Path, scratch: Path, *, rounds: int) -> dict[str, float]:
+    """How many times as fast, by the clock, two threads extract the whole slide as one does, by mode."""
+    faster = {}
+    for mode in ("shrink", "exact"):
+        case = Case("threads", 256, 128, qc=True)
+        cells, _ = _choose_cells(case, slide)
+        measured = Measured(len(cells))
+        ways = {f"{n}": partial(_extract, case, slide, cells, scratch, mode, threads=n) for n in (1, 2)}
+        measured.rounds(ways, rounds)
+        faster[mode] = measured.ratio("2", "1", wall=True)
+    return faster
 
 
 def _spec(case: Case, mode: str, threads: int = 1) -> ExtractionSpec:
     return ExtractionSpec.create(
-        tile_px=case.tile_px,
-        tile_um=case.tile_um,
-        resample=mode,
-        enable_downsample=not case.level0,
-        threads=threads,
+        tile_px=case.tile_px, tile_um=case.tile_um, resample=mode, enable_downsample=not case.level0, threads=threads
     )
 
 
@@ -111,31 +111,36 @@ def _choose_cells(case: Case, slide: Path) -> tuple[np.ndarray, Work]:
         wsi.qc("otsu")
         cells = wsi.grid.cells()[wsi.fates().taken]
         if case.rows is not None:
-            middle = wsi.grid.rows // 2
-            cells = cells[(cells[:, 1] >= middle) & (cells[:, 1] < middle + case.rows)]
+            first = (wsi.grid.rows - case.rows) // 2
+            cells = cells[(cells[:, 1] >= first) & (cells[:, 1] < first + case.rows)]
         source = wsi.plan.source
         corners = [wsi.grid.corner(int(i), int(j)) for i, j in cells]
-        work = Work(slide, corners, wsi.grid.tile_width, source.level, source.downsample_x, case.tile_px)
+        work = Work(
+            slide, corners, wsi.grid.tile_width, source.level, source.downsample_x, case.tile_px, wsi.mpp, case.qc
+        )
     return cells, work
 
 
-def _run(case: Case, slide: Path, cells: np.ndarray, scratch: Path, mode: str, threads: int = 1) -> None:
+def _extract(case: Case, slide: Path, cells: np.ndarray, scratch: Path, mode: str, threads: int = 1) -> None:
     spec = _spec(case, mode, threads)
     out = scratch / "slidekit"
     with WSI.from_spec(slide, spec) as wsi:
-        keep_only(wsi, cells)
+        if case.qc:
+            wsi.qc("otsu")
+        else:
+            _keep_only(wsi, cells)
         extract_from_wsi(wsi, spec, OutputFolders(tfrecords=out))
     shutil.rmtree(out)
 
 
-def keep_only(wsi: WSI, cells: np.ndarray) -> None:
+def _keep_only(wsi: WSI, cells: np.ndarray) -> None:
     """Leave the given cells of a slide to be extracted, as a mask would."""
     reasons = np.full(len(wsi.grid), "background", dtype=object)
     reasons[cells[:, 1] * wsi.grid.columns + cells[:, 0]] = "kept"
     wsi._fates = CellFates(reasons, np.full(len(wsi.grid), -1))
 
 
-def _floor(case: Case, slide: Path, cells: np.ndarray, mode: str) -> tuple[float, float]:
+def _floor(case: Case, slide: Path, cells: np.ndarray, mode: str) -> float:
     """CPU seconds to decode each covering native tile once, and to encode each tile once: the least of 3."""
     with WSI.from_spec(slide, _spec(case, mode)) as wsi:
         source = wsi.plan.source
@@ -157,12 +162,13 @@ def _floor(case: Case, slide: Path, cells: np.ndarray, mode: str) -> tuple[float
         for index in sorted(needed)
         if index < len(level.counts)
     ]
-    decode = min(_cpu(lambda: [decode_jpeg(stream, source.shrink) for stream in streams]) for _ in range(3))
-    encode = min(_cpu(lambda: [encode_image(tile) for tile in tiles]) for _ in range(3))
-    return decode, encode
 
+    def decode() -> None:
+        for stream in streams:
+            decode_jpeg(stream, source.shrink)
 
-def _cpu(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
+    def encode() -> None:
+        for tile in tiles:
+            encode_image(tile)
+
+    return cpu_seconds(decode) + cpu_seconds(encode)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import openslide
 import pyvips
 from PIL import Image
 
 from slidekit.io.tfrecord import TileRecord, frame
+from slidekit.pixels.readers.tiff_levels import tiff_levels
 
-__all__ = ["Work", "openslide_and_pillow", "pyvips_crop_and_resize"]
+__all__ = ["LOOPS", "Work", "openslide_and_pillow", "otsu", "pyvips_crop_and_resize"]
 
 GRAY_SATURATION, GRAY_SHARE = 0.05, 0.6
+MASK_UM = 8
+MEDIAN_PX = 7
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Work:
         Level to read, and its downsample.
     tile_px
         Edge of a tile in output pixels.
+    mpp
+        µm per level-0 pixel.
+    qc
+        Whether to make an Otsu mask first; the cells are the same either way.
     """
 
     slide: Path
@@ -43,6 +51,14 @@ class Work:
     level: int
     downsample: float
     tile_px: int
+    mpp: float
+    qc: bool
+
+
+def otsu(thumbnail: Image.Image) -> np.ndarray:
+    """Where the saturation of a thumbnail, median-filtered, is above Otsu's threshold."""
+    saturation = np.ascontiguousarray(np.asarray(thumbnail.convert("HSV"))[..., 1])
+    return cv2.threshold(cv2.medianBlur(saturation, MEDIAN_PX), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
 
 
 def _finish(image: Image.Image, x: float, y: float, file: io.BufferedWriter) -> None:
@@ -57,6 +73,9 @@ def _finish(image: Image.Image, x: float, y: float, file: io.BufferedWriter) -> 
 def openslide_and_pillow(work: Work, out: Path) -> None:
     """``read_region`` and Pillow's Lanczos, tile by tile."""
     slide = openslide.OpenSlide(str(work.slide))
+    if work.qc:
+        width, height = slide.dimensions
+        otsu(slide.get_thumbnail((width * work.mpp / MASK_UM, height * work.mpp / MASK_UM)))
     read = round(work.edge / work.downsample)
     with out.open("wb") as file:
         for x, y in work.corners:
@@ -68,7 +87,12 @@ def openslide_and_pillow(work: Work, out: Path) -> None:
 
 def pyvips_crop_and_resize(work: Work, out: Path) -> None:
     """``crop().resize()`` on the level's page, tile by tile, as Slideflow does."""
-    image = pyvips.Image.tiffload(str(work.slide), page=_page(work))
+    levels = tiff_levels(work.slide)
+    image = pyvips.Image.tiffload(str(work.slide), page=levels[work.level].page)
+    if work.qc:
+        # libvips' own thumbnail would decode level 0: a practised user takes the smallest level.
+        smallest = pyvips.Image.tiffload(str(work.slide), page=levels[-1].page)
+        otsu(Image.fromarray(smallest.resize(levels[0].width * work.mpp / MASK_UM / smallest.width).numpy()))
     read = round(work.edge / work.downsample)
     with out.open("wb") as file:
         for x, y in work.corners:
@@ -78,7 +102,8 @@ def pyvips_crop_and_resize(work: Work, out: Path) -> None:
             _finish(Image.fromarray(region.numpy()), x, y, file)
 
 
-def _page(work: Work) -> int:
-    from slidekit.pixels.readers.tiff_levels import tiff_levels
-
-    return tiff_levels(work.slide)[work.level].page
+LOOPS: dict[str, Callable[[Work, Path], None]] = {
+    "openslide + Pillow": openslide_and_pillow,
+    "pyvips crop().resize()": pyvips_crop_and_resize,
+}
+"""Name of each loop, and the loop."""

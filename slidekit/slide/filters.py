@@ -54,14 +54,14 @@ def tile_statistics(
     cv2.min(cv2.min(red, green, lowest), blue, lowest)
     cv2.max(cv2.max(red, green, highest), blue, highest)
     spread = cv2.subtract(highest, lowest, highest)
-    least_coloured = cv2.LUT(lowest, _least_coloured(grayspace_threshold), lowest)
-    gray = np.count_nonzero(spread < least_coloured)
+    least_coloured = _least_coloured(lowest, grayspace_threshold)
+    gray = cv2.countNonZero(cv2.compare(spread, least_coloured, cv2.CMP_LT, spread))
     darkest_white = 3 * 255 - (math.floor(3 * whitespace_threshold) + 1)
     if darkest_white < 255:
         darkness = cv2.add(cv2.add(red, green, red), blue, red)  # ends at 255, too dark in any case
     else:
         darkness = red.astype(np.uint16) + green + blue
-    white = np.count_nonzero(darkness <= darkest_white)
+    white = cv2.countNonZero(cv2.inRange(darkness, 0.0, float(darkest_white)))
     return TileStatistics(gray / (rows * columns), white / (rows * columns))
 
 
@@ -83,17 +83,33 @@ class _WorkSpace(threading.local):
 _WORK_SPACE = _WorkSpace()
 
 
+def _least_coloured(lowest: npt.NDArray[np.uint8], threshold: float) -> npt.NDArray[np.uint8]:
+    """For each 255 − max of R, G, B the least max − min that is not gray, in place."""
+    table, line = _saturation_table(threshold)
+    if line is None:
+        return cv2.LUT(lowest, table, lowest).astype(np.uint8, copy=False)
+    scaled = cv2.convertScaleAbs(lowest, lowest, *line).astype(np.uint8, copy=False)
+    return np.maximum(scaled, _OF_BLACK, out=scaled)
+
+
+_OF_BLACK = np.uint8(1)
+
+
 @lru_cache(maxsize=8)
-def _least_coloured(threshold: float) -> npt.NDArray[np.uint8]:
-    """For each 255 − max of R, G, B the least max − min that is not gray, (256,) uint8.
+def _saturation_table(threshold: float) -> tuple[npt.NDArray[np.uint8], tuple[float, float] | None]:
+    """The table (256,) of `_least_coloured`, and the line that gives the same, rounded, if there is one.
 
     There are only 256 × 256 saturations: looked up, each is compared in float64, where k/n is never "less" than
-    the threshold k/n by rounding.
+    the threshold k/n by rounding. OpenCV is four times faster along a line than by a table.
     """
     highest = np.arange(256)
     saturation = highest[np.newaxis, :] / np.maximum(highest, 1)[:, np.newaxis]
     least = np.minimum(np.count_nonzero(saturation < threshold, axis=1), 255)
-    return np.ascontiguousarray(least[::-1], dtype=np.uint8)
+    table = np.ascontiguousarray(least[::-1], dtype=np.uint8)
+    # threshold · max, rounded up.
+    line = (-threshold, 255 * threshold + 0.499)
+    along = np.maximum(cv2.convertScaleAbs(highest.astype(np.uint8), None, *line).reshape(-1), _OF_BLACK)
+    return table, line if np.array_equal(along, table) else None
 
 
 def filter_tile(statistics: TileStatistics, spec: ExtractionSpec) -> Fate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,8 +51,8 @@ class RecordSpool:
 
     def _read(self, number: int) -> bytes:
         offset, size = self._extents[number]
-        self._file.seek(offset)
-        return self._file.read(size)
+        self._file.flush()
+        return os.pread(self._file.fileno(), size, offset)
 
     def record(self, number: int) -> TileRecord:
         """Read a record back."""
