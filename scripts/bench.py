@@ -73,15 +73,16 @@ def _extraction(bench: Path, folder: Path, rounds: int, only: str) -> dict[str, 
         if only not in case.name or slide is None:
             continue
         measured = measure_case(case, slide, folder, rounds=rounds)
-        loops = [way for way in measured.wall if not way.startswith("slidekit")]
+        ways = [way for way in measured.wall if not way.startswith("floor")]
+        loops = [way for way in ways if not way.startswith("slidekit")]
         rows = {}
-        for way in measured.wall:
+        for way in ways:
             floor = f"floor {way.removeprefix('slidekit ')}"
             rows[way] = {
                 "ms": measured.ms(way),
                 "tiles_per_second": measured.per_second(way),
                 "ratios": {loop: measured.ratio(way, loop) for loop in loops},
-                "share": measured.ms(floor) / measured.ms(way) if floor in measured.cpu else None,
+                "share": measured.ratio(way, floor) if floor in measured.cpu else None,
                 "peak": _peak(case, way, folder),
             }
         results[case.name] = {"tiles": measured.units, "ways": rows}

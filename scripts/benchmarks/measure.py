@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Measured", "cpu_seconds"]
+__all__ = ["Measured"]
 
 
 @dataclass
@@ -54,13 +54,3 @@ class Measured:
         """How many times as long `other` takes: the median of the rounds' own ratios."""
         times = self.wall if wall else self.cpu
         return statistics.median(b / a for a, b in zip(times[way], times[other], strict=True))
-
-
-def cpu_seconds(work: Callable[[], object], *, best_of: int = 3) -> float:
-    """Least CPU seconds of a few calls."""
-    least = float("inf")
-    for _ in range(best_of):
-        started = time.process_time()
-        work()
-        least = min(least, time.process_time() - started)
-    return least

@@ -19,7 +19,9 @@ from slidekit.pixels.readers.tiff_levels import tiff_levels
 __all__ = ["LOOPS", "Work", "openslide_and_pillow", "otsu", "pyvips_crop_and_resize"]
 
 GRAY_SATURATION, GRAY_SHARE = 0.05, 0.6
-MASK_UM = 8
+MASK_UM = 4
+"""Where slidekit makes the mask of the bench slide: its smallest level."""
+
 MEDIAN_PX = 7
 
 
