@@ -137,9 +137,14 @@ def copy_files(files: Sequence[SlideFile], home: Path, *, going: Callable[[], bo
     """
     part = home.with_name(home.name + PART)
     try:
+        # Without parents: once the run has ended and removed them, a copy that was late must not bring them back.
+        part.mkdir()
         for file in files:
+            if not going():
+                raise NotCopiedError("the run has ended")
             place = part / file.place
-            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.parent != part:
+                place.parent.mkdir(parents=True, exist_ok=True)
             _copy(file, place, going)
         part.rename(home)
     except BaseException:

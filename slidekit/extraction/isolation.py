@@ -56,7 +56,11 @@ class ChildProcess:
     def run(self, job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEvent], None]) -> SlideReport:
         """Extract a slide in the child; if the child dies, that is the slide's report."""
         self.died = False
-        process = self._process or self._start()
+        try:
+            process = self._process or self._start()
+        except OSError as error:
+            self.close()
+            return failed_report(job, f"No process can be started for it ({error.strerror or error}).")
         if self._killed:
             # It was asked to end while it was being started.
             _kill_group(process)

@@ -31,8 +31,9 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
         before = read_report(path)
         if before is not None and before.status in ("done", "empty") and not spec.overwrite:
             return report
-        clear_slide(job)
     try:
+        if report.status in ("failed", "skipped"):
+            clear_slide(job)
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
     except (OSError, ValueError) as error:

@@ -189,7 +189,7 @@ def _run_in_children(
             tell(ProgressEvent("started", job.name))
             report = buffer.run(job, lambda lent: child.run(lent, spec, tell))
             if child.died:
-                remove_parts(job)
+                _remove_parts(job)
                 if stop.is_set():
                     return  # ended by Ctrl-C: that is not the slide's failure
                 if not spec.dry_run:
@@ -205,13 +205,21 @@ def _run_in_children(
             finally:
                 # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
                 stop.set()
-                buffer.stop()
                 for child in children:
                     child.kill()
+                buffer.stop()
     finally:
         for child in children:
             child.close()
     return results
+
+
+def _remove_parts(job: SlideJob) -> None:
+    try:
+        remove_parts(job)
+    except OSError as error:
+        # A folder that is gone, or has become read-only, must not end the other slides.
+        _log.warning("temporary files of %s cannot be removed: %s", job.name, error.strerror or error)
 
 
 def _wait_for(futures: set[Future[None]]) -> None:

@@ -17,9 +17,9 @@ Plane = tuple[int, int]
 class TileCache:
     """Tiles that a pass down the slide, row by row, will ask for again, within a budget of bytes; safe for threads.
 
-    A pass asks for a tile again in the strip to the right and in the row of strips below. Rows of tiles above all
-    reads that are under way are let go: what is held stays small enough for the processor's own caches. When memory
-    runs out all the same, tiles of other planes go first, then those highest up, in the order in which they came.
+    A pass asks for a tile again in the strip to the right and in the row of strips below. Where reads follow one
+    another downwards, rows of tiles above all that are under way are let go; reads here and there keep what they had.
+    When memory runs out, tiles of other planes go first, then those highest up, in the order in which they came.
     Least-recently-used would let go of just the row of tiles that the next strips begin with.
 
     Parameters
@@ -33,6 +33,7 @@ class TileCache:
         self._held = 0
         self._rows: dict[tuple[Plane, int], dict[int, RGBImage]] = {}
         self._under_way: list[tuple[Plane, int]] = []
+        self._last_read: dict[Plane, tuple[int, int]] = {}
         self._next_to_go: tuple[Plane, int] | None = None
         self._lock = threading.Lock()
 
@@ -45,10 +46,13 @@ class TileCache:
         with self._lock:
             self._under_way.append((plane, first_row))
             held = [row for at, row in self._rows if at == plane]
-            highest = min(row for at, row in self._under_way if at == plane)
-            new_pass = bool(held) and last_row < min(held)
+            begun = [row for at, row in self._under_way if at == plane]
+            before, self._last_read[plane] = self._last_read.get(plane), (first_row, last_row)
+            goes_on = before is not None and before[0] <= first_row <= before[1] + 1
+            # Only for want of room: two that read in turns, far apart, would take each other's tiles away.
+            new_pass = bool(held) and last_row < min(held) and len(begun) == 1 and self._held > self._budget // 2
             for row in held:
-                if row < highest or new_pass:
+                if new_pass or (goes_on and row < min(begun)):
                     self._held -= sum(tile.nbytes for tile in self._rows.pop((plane, row)).values())
         try:
             yield

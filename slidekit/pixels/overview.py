@@ -10,6 +10,7 @@ import numpy as np
 from slidekit.errors import SlideReadError
 from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.readers.base import SlideReader
+from slidekit.pixels.resize import SHORT_LEAD
 from slidekit.pixels.source import Source, choose_source
 from slidekit.pixels.strips import STRIP_BYTES, read_resampled
 
@@ -87,7 +88,9 @@ def _read_what_can_be_read(
     height, width, _ = image.shape
     pixel_x, pixel_y = source.scale_x * source.downsample_x, source.scale_y * source.downsample_y
     try:
-        image[:] = read_resampled(reader, source, corner[0] * pixel_x, corner[1] * pixel_y, width, height)
+        image[:] = read_resampled(
+            reader, source, corner[0] * pixel_x, corner[1] * pixel_y, width, height, most_lead=SHORT_LEAD
+        )
         return 0.0
     except SlideReadError:
         if max(width, height) <= _SMALLEST_PART:

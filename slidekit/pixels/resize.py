@@ -9,7 +9,7 @@ the surplus feeds the kernel at the borders. How near it comes is known before a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -19,14 +19,25 @@ from PIL import Image
 
 from slidekit.pixels.image import RGBImage
 
-__all__ = ["AxisPlan", "interpolate_to_plan", "plan_axis", "plan_cubic_axis", "resize_to_plan"]
+__all__ = [
+    "MOST_LEAD",
+    "SHORT_LEAD",
+    "AxisPlan",
+    "interpolate_to_plan",
+    "plan_axis",
+    "plan_cubic_axis",
+    "resize_to_plan",
+]
 
 _SUPPORT = 3
 """Lanczos3 reaches 3 output pixels to either side when it reduces."""
 
 _MOST_TAIL = 24
 
-_MOST_LEADS = (24, 64, 128, 256)
+SHORT_LEAD, MOST_LEAD = 24, 256
+"""Outputs that lead, at most: where pixels are dear, and where they are cheap."""
+
+_MOST_LEADS = (SHORT_LEAD, 64, 128, MOST_LEAD)
 """Outputs that lead, at most, tried in turn. Near whole scales (2.004) every output pixel begins at nearly the same
 place within a source pixel: what brings the origin right lies far off. To read and resample so much more still costs
 less than Pillow, whose Lanczos takes six times as long as libvips'."""
@@ -86,13 +97,9 @@ class AxisPlan:
         """Whether the source pixels are the output pixels."""
         return self.total == 0 and self.length == self.size and self.box == (0.0, float(self.size))
 
-    def without_lead(self) -> AxisPlan:
-        """The same pixels for a resampler that takes any origin."""
-        return replace(self, lead=0, total=0)
-
 
 @lru_cache(maxsize=4096)
-def plan_axis(origin: float, scale: float, size: int) -> AxisPlan:
+def plan_axis(origin: float, scale: float, size: int, most_lead: int = MOST_LEAD) -> AxisPlan:
     """Plan one axis.
 
     Parameters
@@ -103,14 +110,16 @@ def plan_axis(origin: float, scale: float, size: int) -> AxisPlan:
         Source pixels per output pixel.
     size
         Output pixels.
+    most_lead
+        How many outputs may lead; 0 leaves all that is not a crop to Pillow.
     """
     if crop := _plan_crop(origin, scale, size):
         return crop
     if 1 + 1e-9 < scale <= _MOST_SCALE:
-        for most_lead in _MOST_LEADS:
-            if scale < _NEAR_1 and most_lead > _MOST_LEAD_NEAR_1:
-                break
-            if planned := _plan_vips(origin, scale, size, most_lead):
+        if scale < _NEAR_1:
+            most_lead = min(most_lead, _MOST_LEAD_NEAR_1)
+        for lead in _MOST_LEADS:
+            if lead <= most_lead and (planned := _plan_vips(origin, scale, size, lead)):
                 return planned
     return _plan_pillow(origin, scale, size)
 
@@ -156,14 +165,16 @@ def _plan_pillow(origin: float, scale: float, size: int) -> AxisPlan:
 
 
 @lru_cache(maxsize=4096)
-def plan_cubic_axis(origin: float, scale: float, size: int) -> AxisPlan:
+def plan_cubic_axis(origin: float, scale: float, size: int, most_lead: int = MOST_LEAD) -> AxisPlan:
     """As `plan_axis`, for `interpolate_to_plan` at a scale near 1.
 
     OpenCV's grid begins where its input begins: only where that is, and how many outputs lead, can be chosen.
     """
     if crop := _plan_crop(origin, scale, size):
         return crop
-    lead = np.arange(_CUBIC_SUPPORT, _MOST_LEAD_NEAR_1)
+    if most_lead <= _CUBIC_SUPPORT:
+        return _plan_pillow(origin, scale, size)
+    lead = np.arange(_CUBIC_SUPPORT, min(most_lead, _MOST_LEAD_NEAR_1))
     wanted = origin - lead * scale
     residual = np.abs(wanted - np.rint(wanted)) / scale
     best = int(np.argmin(np.where(residual <= _ACCEPTABLE, 0.0, residual) + 1e-4 * lead))

@@ -9,7 +9,15 @@ import numpy as np
 
 from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.readers.base import SlideReader
-from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
+from slidekit.pixels.resize import (
+    MOST_LEAD,
+    SHORT_LEAD,
+    AxisPlan,
+    interpolate_to_plan,
+    plan_axis,
+    plan_cubic_axis,
+    resize_to_plan,
+)
 from slidekit.pixels.source import Source
 
 __all__ = ["STRIP_BYTES", "read_resampled", "tiles_per_strip"]
@@ -23,7 +31,9 @@ _WIDEST_STRIP = 16_384
 _EDGE = 1e-6
 
 
-def read_resampled(reader: SlideReader, source: Source, x: float, y: float, width: int, height: int) -> RGBImage:
+def read_resampled(
+    reader: SlideReader, source: Source, x: float, y: float, width: int, height: int, *, most_lead: int = MOST_LEAD
+) -> RGBImage:
     """Read a rectangle of the slide at the resolution that `source` was chosen for.
 
     Parameters
@@ -36,6 +46,8 @@ def read_resampled(reader: SlideReader, source: Source, x: float, y: float, widt
         Exact top-left corner, level-0 pixels; may lie outside the slide.
     width, height
         Size in output pixels.
+    most_lead
+        How many output pixels may be read to the left and above, so that libvips can resample; see `plan_axis`.
 
     Returns
     -------
@@ -48,13 +60,16 @@ def read_resampled(reader: SlideReader, source: Source, x: float, y: float, widt
         If pixels cannot be decoded.
     """
     plan = plan_cubic_axis if source.cubic else plan_axis
-    across = plan(x / source.downsample_x, source.scale_x, width)
-    down = plan(y / source.downsample_y, source.scale_y, height)
+    if source.average > 1 or len(reader.shrinks(source.level)) == 1:
+        # Each pixel more stands for many, or costs several times what one of JPEG does.
+        most_lead = min(most_lead, SHORT_LEAD)
+    axes = (x / source.downsample_x, source.scale_x, width), (y / source.downsample_y, source.scale_y, height)
+    across, down = (plan(*axis, most_lead) for axis in axes)
     if across.is_crop and down.is_crop and source.average == 1:
         return reader.read(source.level, across.start, down.start, width, height, source.shrink)
     if (across.total == 0) != (down.total == 0):
         # Both axes go through one resampler: one that takes any origin can do both, never the other way round.
-        across, down = across.without_lead(), down.without_lead()
+        across, down = (plan(*axis, 0) for axis in axes)
     image = _read_extended(reader, source, across, down)
     image = interpolate_to_plan(image, across, down) if source.cubic else resize_to_plan(image, across, down)
     return _whiten_outside(image, reader, source, x, y)

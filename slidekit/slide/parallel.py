@@ -11,9 +11,6 @@ from typing import TypeVar
 
 __all__ = ["map_ordered", "usable_cores"]
 
-_AHEAD = 4
-"""Items for each thread that are begun before the first of them is asked for."""
-
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -33,8 +30,7 @@ def usable_cores() -> int:
 def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int) -> Iterator[B]:
     """Apply a function in threads; yield results in the order of the items.
 
-    A few results for each thread may wait at any time: a long item keeps no thread idle, and memory does not grow with
-    the number of items.
+    At most ``threads + 1`` results wait at any time, so that memory does not grow with the number of items.
 
     Parameters
     ----------
@@ -53,7 +49,7 @@ def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int)
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > _AHEAD * threads:
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

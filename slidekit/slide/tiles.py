@@ -11,6 +11,7 @@ import numpy.typing as npt
 from slidekit.errors import SlideReadError
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.readers.base import SlideReader
+from slidekit.pixels.resize import MOST_LEAD, SHORT_LEAD
 from slidekit.pixels.source import Source
 from slidekit.pixels.strips import read_resampled, tiles_per_strip
 from slidekit.slide.grid import Grid
@@ -71,11 +72,18 @@ class TileReader:
         """
         return self._read(Strip(j, i, 1))
 
-    def _read(self, strip: Strip) -> RGBImage:
+    def _read(self, strip: Strip, most_lead: int = MOST_LEAD) -> RGBImage:
         x, y = self._grid.corner(strip.first, strip.row)
         tile_px = self._grid.tile_px
         width = tile_px + (strip.count - 1) * self._pitch
-        return read_resampled(self._reader, self._source, x, y, width, tile_px)
+        return read_resampled(self._reader, self._source, x, y, width, tile_px, most_lead=most_lead)
+
+    def _read_alone(self, i: int, j: int) -> RGBImage | SlideReadError:
+        """One tile of a strip that cannot be read, from as few pixels around it as can be; or why not."""
+        try:
+            return self._read(Strip(j, i, 1), SHORT_LEAD)
+        except SlideReadError as error:
+            return error
 
     def strips(self, cells: Iterable[tuple[int, int]] | npt.NDArray[np.int64]) -> Iterator[Strip]:
         """Group cells in raster order into strips within the budget of memory.
@@ -109,12 +117,9 @@ class TileReader:
         """
         try:
             image = self._read(strip)
-        except SlideReadError as error:
-            if strip.count == 1:
-                yield strip.first, strip.row, error
-                return
+        except SlideReadError:
             for i, j in strip.cells():
-                yield from self.cut(Strip(j, i, 1))
+                yield i, j, self._read_alone(i, j)
             return
         tile_px = self._grid.tile_px
         for k, (i, j) in enumerate(strip.cells()):

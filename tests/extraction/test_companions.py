@@ -130,11 +130,19 @@ def test_copying_ends_between_pieces_and_leaves_nothing(tmp_path) -> None:
     slide = write(tmp_path / "a.svs", bytes(9 << 20))
 
     def going() -> bool:
-        asked.append((tmp_path / "copy.part" / "a.svs").stat().st_size)
-        return len(asked) < 2
+        copy = tmp_path / "copy.part" / "a.svs"
+        asked.append(copy.stat().st_size if copy.exists() else None)
+        return len(asked) < 3
 
     with pytest.raises(NotCopiedError, match="ended"):
         copy_files(slide_files(slide), tmp_path / "copy", going=going)
 
-    assert asked == [0, 4 << 20]
+    assert asked == [None, 0, 4 << 20]
+    assert list(tmp_path.iterdir()) == [slide]
+
+
+def test_a_copy_that_is_late_does_not_bring_the_removed_folder_back(tmp_path) -> None:
+    slide = write(tmp_path / "a.svs", b"pixels")
+    with pytest.raises(FileNotFoundError):
+        copy_files(slide_files(slide), tmp_path / "removed" / "copy", going=lambda: True)
     assert list(tmp_path.iterdir()) == [slide]

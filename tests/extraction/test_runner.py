@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import sys
 import time
@@ -253,6 +254,37 @@ def test_a_reader_that_is_not_installed_is_found_before_any_work(jobs, make_spec
     with pytest.raises(MissingExtraError, match=r"slidekit\[cucim\]"):
         run(jobs, make_spec(reader="cucim"))
     assert not jobs[0].tfrecords.exists()
+
+
+def test_a_folder_that_became_read_only_fails_its_slide_alone(jobs, make_spec, monkeypatch) -> None:
+    # Arrange: both slides failed before; what the first left cannot be removed any more
+    from slidekit.extraction import outcome
+
+    clear = outcome.clear_slide
+
+    def refuse(job) -> None:
+        if job.name == jobs[0].name:
+            raise OSError(errno.EROFS, "Read-only file system")
+        clear(job)
+
+    monkeypatch.setattr(outcome, "clear_slide", refuse)
+
+    # Act
+    reports = [outcome.keep_report(job, make_spec(), outcome.failed_report(job, "damaged.")) for job in jobs[:2]]
+
+    # Assert
+    assert [report.status for report in reports] == ["failed", "failed"]
+    assert "cannot be written" in reports[0].reason
+    assert reports[1].reason == "Damaged."
+
+
+def test_a_child_that_cannot_be_started_fails_its_slide(jobs, make_spec, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("slidekit.extraction.isolation.subprocess.Popen", refuse)
+    reports = run(jobs, make_spec())
+    assert {report.reason for report in reports.values()} == {"No process can be started for it (Too many open files)."}
 
 
 def test_reserved_and_impossible_names(jobs, make_spec, tmp_path) -> None:

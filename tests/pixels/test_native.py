@@ -126,3 +126,22 @@ def test_threads_get_the_right_tiles_and_the_budget_holds():
     assert [int(tile[0, 0, 0]) for tile in tiles] == keys
     assert cache._held <= 1000
     assert cache._held == sum(tile.nbytes for tiles in cache._rows.values() for tile in tiles.values())
+
+
+def test_reads_here_and_there_keep_what_they_had():
+    cache, get = TileCache(), Maker()
+    for top in (0, 50, 10, 80, 0, 50, 10, 80):
+        with cache.reading(PLANE, top, top + 1):
+            get(cache, top)
+            get(cache, top + 1)
+    assert len(get.made) == 8
+
+
+def test_two_passes_in_turns_do_not_take_each_others_tiles():
+    cache, get = TileCache(), Maker()
+    for step in range(10):
+        for first in (step, 100 + step):
+            with cache.reading(PLANE, first, first + 1):
+                get(cache, first)
+                get(cache, first + 1)
+    assert len(get.made) == len(set(get.made)) == 22

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from slidekit.pixels.resize import AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
+from slidekit.pixels.resize import SHORT_LEAD, AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
 from tests.pixels.pictures import psnr, tissue
 
 ORIGINS = st.one_of(st.floats(-500, 100_000), st.integers(-500, 100_000).map(float))
@@ -88,7 +88,7 @@ def compare(picture, scale_x, scale_y, *, size=(120, 90), seed=0):
     across, down = plan_axis(x, scale_x, size[0]), plan_axis(y, scale_y, size[1])
     if bool(across.total) != bool(down.total):
         # As strips.read_resampled does: one resampler for both axes, and Pillow can do either's.
-        across, down = across.without_lead(), down.without_lead()
+        across, down = plan_axis(x, scale_x, size[0], 0), plan_axis(y, scale_y, size[1], 0)
     image = resize_to_plan(cut(picture, across, down), across, down)
     box = (x, y, x + size[0] * scale_x, y + size[1] * scale_y)
     expected = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box=box)
@@ -121,6 +121,22 @@ class TestAgainstPillow:
         assert np.array_equal(image, picture[20:60, 10:70])
 
 
+class TestLeads:
+    @pytest.mark.parametrize("scale", [2.004, 1.996, 2.0109])
+    def test_far_ones_only_where_they_may(self, scale):
+        origins = [k * 256 * scale for k in range(60)]
+        far = [plan_axis(origin, scale, 256) for origin in origins]
+        near = [plan_axis(origin, scale, 256, SHORT_LEAD) for origin in origins]
+        assert all(plan.total or plan.is_crop for plan in far)
+        assert max(plan.lead for plan in far) > SHORT_LEAD
+        assert max(plan.lead for plan in near) < SHORT_LEAD
+        assert any(plan.total == 0 for plan in near)
+
+    def test_none_leaves_it_to_pillow(self):
+        assert plan_axis(7.3, 2.5, 100, 0).total == 0
+        assert plan_axis(7, 1, 100, 0).is_crop
+
+
 class TestInterpolation:
     @pytest.mark.parametrize("scale", [0.96, 0.989, 1.0, 1.002, 1.04])
     @pytest.mark.parametrize("origin", [(100.0, 110.0), (101.37, 108.81), (104.005, 120.992)])
@@ -129,7 +145,8 @@ class TestInterpolation:
         image = tissue(500, 450, detail=2.5)
         across, down = (plan_cubic_axis(start, scale, size) for start, size in zip(origin, (256, 200), strict=True))
         if bool(across.total) != bool(down.total):
-            across, down = across.without_lead(), down.without_lead()
+            sizes = zip(origin, (256, 200), strict=True)
+            across, down = (plan_cubic_axis(start, scale, size, 0) for start, size in sizes)
 
         # Act
         made = interpolate_to_plan(cut(image, across, down), across, down)

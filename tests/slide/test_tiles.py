@@ -55,7 +55,6 @@ def test_results_come_in_the_order_of_the_items(threads: int) -> None:
 
 def test_items_are_taken_as_results_are() -> None:
     threads = 2
-    ahead = 4 * threads
     taken = []
 
     def items():
@@ -65,9 +64,9 @@ def test_items_are_taken_as_results_are() -> None:
 
     results = map_ordered(lambda item: item, items(), threads=threads)
     next(results)
-    assert len(taken) == ahead + 1
+    assert len(taken) == threads + 1
     assert next(results) == 1
-    assert len(taken) == ahead + 2
+    assert len(taken) == threads + 2
 
 
 def test_leaving_early_ends_the_threads() -> None:

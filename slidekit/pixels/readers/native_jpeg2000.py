@@ -29,6 +29,14 @@ _MOST_PARTS = 64
 """Tiles of its own that a codestream may be cut into: the decoder makes room for all of them beforehand."""
 
 
+_NO_MAIN_HEADER = (0x90, 0x93, 0xD9)  # SOT, SOD, EOC
+_PRECINCTS_AT = {0x52: (4, 14), 0x53: (5, 11)}
+"""Of COD and COC: where the style stands that says whether there are any, and where they begin."""
+
+_LEAST_PRECINCT = 5
+"""Exponent; writers take 7 and more."""
+
+
 class Jpeg2000Level(StoredLevel):
     """A level of JPEG 2000 tiles.
 
@@ -72,6 +80,7 @@ class Jpeg2000Level(StoredLevel):
 
     def _decode_bytes(self, data: bytes, shrink: int) -> RGBImage:
         self._check(data)
+        _check_precincts(data)
         tile = np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1), dtype=np.uint8)
         return _to_rgb(tile) if self._ycbcr else tile
 
@@ -94,3 +103,21 @@ def _to_rgb(tile: RGBImage) -> RGBImage:
     for channel, added in enumerate((red[cr], green[both], blue[cb])):
         image[..., channel] = np.clip(y + added, 0, 255)
     return image
+
+
+def _check_precincts(data: bytes) -> None:
+    """Refuse precincts so small that the decoder would take gigabytes to list them.
+
+    ITU-T T.800, A.6.1 and A.6.2: exponents of their sides, a byte for each resolution, in COD and COC.
+    """
+    position = len(_START) - 2
+    while (
+        position + 16 <= len(data) and data[position] == 0xFF and (marker := data[position + 1]) not in _NO_MAIN_HEADER
+    ):
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if (places := _PRECINCTS_AT.get(marker)) is not None:
+            style, first = position + places[0], position + places[1]
+            sides = data[first : position + 2 + length] if data[style] & 1 else b""
+            if any(side & 15 < _LEAST_PRECINCT or side >> 4 < _LEAST_PRECINCT for side in sides):
+                raise ValueError("its precincts are too small")
+        position += 2 + max(length, 2)

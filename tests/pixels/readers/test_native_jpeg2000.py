@@ -142,3 +142,22 @@ def test_a_photometric_that_is_no_colour_is_refused(tmp_path, levels):
         tiff.pages[0].tags["PhotometricInterpretation"].overwrite(8)
     with pytest.raises(UnsuitableError, match="photometric 8"):
         NativeTiffReader(path, metadata_from_tiff(path))
+
+
+def test_precincts_that_would_take_gigabytes_are_refused(tmp_path, levels):
+    # Arrange: a coding style with precincts of one pixel at each resolution
+    path = write_jpeg2000(tmp_path / "a.svs", levels[-1:], RGB)
+    with tifffile.TiffFile(path) as tiff:
+        offset, count = tiff.pages.first.dataoffsets[0], tiff.pages.first.databytecounts[0]
+    data = bytearray(path.read_bytes())
+    style = data.index(b"\xff\x52", offset, offset + count)
+    length = int.from_bytes(data[style + 2 : style + 4], "big")
+    data[style + 4] |= 1
+    data[style + 14 : style + 2 + length] = bytes(length - 12)
+    data[style + 2 + length : style + 2 + length + 4] = b"\x00\x00\x00\x00"
+    data[style + 2 : style + 4] = (length + 4).to_bytes(2, "big")
+    path.write_bytes(data)
+
+    # Act, Assert
+    with open_slide(path, "native") as reader, pytest.raises(SlideReadError, match="precincts are too small"):
+        reader.read(0, 0, 0, 16, 16)
