@@ -15,7 +15,6 @@ from slidekit.pixels.resize import (
     AxisPlan,
     interpolate_to_plan,
     plan_axis,
-    plan_cubic_axis,
     resize_to_plan,
 )
 from slidekit.pixels.source import Source
@@ -59,19 +58,23 @@ def read_resampled(
     SlideReadError
         If pixels cannot be decoded.
     """
-    plan = plan_cubic_axis if source.cubic else plan_axis
     if source.average > 1 or len(reader.shrinks(source.level)) == 1:
         # Each pixel more stands for many, or costs several times what one of JPEG does.
         most_lead = min(most_lead, SHORT_LEAD)
     axes = (x / source.downsample_x, source.scale_x, width), (y / source.downsample_y, source.scale_y, height)
-    across, down = (plan(*axis, most_lead) for axis in axes)
+    across, down = (plan_axis(*axis, most_lead) for axis in axes)
     if across.is_crop and down.is_crop and source.average == 1:
         return reader.read(source.level, across.start, down.start, width, height, source.shrink)
-    if (across.total == 0) != (down.total == 0):
+    by_vips = across.total > 0 and down.total > 0
+    if not by_vips:
         # Both axes go through one resampler: one that takes any origin can do both, never the other way round.
-        across, down = (plan(*axis, 0) for axis in axes)
+        across, down = (plan_axis(*axis, 0) for axis in axes)
     image = _read_extended(reader, source, across, down)
-    image = interpolate_to_plan(image, across, down) if source.cubic else resize_to_plan(image, across, down)
+    image = (
+        interpolate_to_plan(image, across, down)
+        if source.cubic and not by_vips
+        else resize_to_plan(image, across, down)
+    )
     return _whiten_outside(image, reader, source, x, y)
 
 

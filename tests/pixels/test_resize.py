@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from slidekit.pixels.resize import SHORT_LEAD, AxisPlan, interpolate_to_plan, plan_axis, plan_cubic_axis, resize_to_plan
+from slidekit.pixels.resize import SHORT_LEAD, AxisPlan, interpolate_to_plan, plan_axis, resize_to_plan
 from tests.pixels.pictures import psnr, tissue
 
 ORIGINS = st.one_of(st.floats(-500, 100_000), st.integers(-500, 100_000).map(float))
@@ -138,15 +138,13 @@ class TestLeads:
 
 
 class TestInterpolation:
-    @pytest.mark.parametrize("scale", [0.96, 0.989, 1.0, 1.002, 1.04])
+    @pytest.mark.parametrize("scale", [0.96, 0.989, 0.9988, 1.0, 1.002, 1.04])
     @pytest.mark.parametrize("origin", [(100.0, 110.0), (101.37, 108.81), (104.005, 120.992)])
     def test_cubic_lies_where_lanczos_does(self, scale, origin):
         # Arrange
         image = tissue(500, 450, detail=2.5)
-        across, down = (plan_cubic_axis(start, scale, size) for start, size in zip(origin, (256, 200), strict=True))
-        if bool(across.total) != bool(down.total):
-            sizes = zip(origin, (256, 200), strict=True)
-            across, down = (plan_cubic_axis(start, scale, size, 0) for start, size in sizes)
+        sizes = zip(origin, (256, 200), strict=True)
+        across, down = (plan_axis(start, scale, size, 0) for start, size in sizes)
 
         # Act
         made = interpolate_to_plan(cut(image, across, down), across, down)
@@ -156,26 +154,3 @@ class TestInterpolation:
         expected = Image.fromarray(image).resize((256, 200), Image.Resampling.LANCZOS, box=box)
         assert made.shape == (200, 256, 3)
         assert psnr(made, np.asarray(expected)) >= 40
-
-    @given(st.floats(100, 200), st.floats(0.95, 1.05), st.integers(1, 3000))
-    def test_a_plan_is_within_the_tolerance_and_reads_enough(self, origin, scale, size):
-        plan = plan_cubic_axis(origin, scale, size)
-        if plan.total:
-            assert plan.start + plan.lead * scale == pytest.approx(origin, abs=0.05 * scale)
-            assert round(plan.length / scale) >= plan.lead + size
-        assert plan.start + plan.box[0] == pytest.approx(origin, abs=0.05 * scale)
-
-    def test_a_long_strip_does_not_drift(self):
-        # Arrange: OpenCV could take the ratio of two rounded sizes for the scale
-        image = tissue(4000, 150, detail=2.5)
-        across, down = plan_cubic_axis(100.0, 0.989, 3800), plan_cubic_axis(100.0, 0.989, 30)
-        assert across.total
-        assert down.total
-
-        # Act
-        made = interpolate_to_plan(cut(image, across, down), across, down)
-
-        # Assert
-        box = (100 + 3700 * 0.989, 100, 100 + 3800 * 0.989, 100 + 30 * 0.989)
-        expected = Image.fromarray(image).resize((100, 30), Image.Resampling.LANCZOS, box=box)
-        assert psnr(made[:, 3700:], np.asarray(expected)) >= 40
