@@ -85,7 +85,7 @@ def _extraction(bench: Path, folder: Path, rounds: int, only: str) -> dict[str, 
                 "share": measured.ratio(way, floor) if floor in measured.cpu else None,
                 "peak": _peak(case, way, folder),
             }
-        results[case.name] = {"tiles": measured.units, "ways": rows}
+        results[case.name] = {"tiles": measured.units, "rounds": rounds, "ways": rows}
         print(page.extraction_table({case.name: results[case.name]}), flush=True)
     return results
 

@@ -53,7 +53,8 @@ def _machine() -> str:
 _HEAD = """# Benchmarks
 
 `scripts/bench` measures and writes this page. Everything is compared side by side in one run, the ways taking turns
-round by round; figures are medians of five rounds. Times of one machine say little: look at the ratios.
+round by round; figures are medians of five rounds unless another number is given. Times of one machine say little:
+look at the ratios.
 
 Machine: {machine}.
 
@@ -82,12 +83,14 @@ def extraction_table(cases: dict[str, Any]) -> str:
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name, case in cases.items():
+        rounds = "" if case.get("rounds", 5) == 5 else f", {case['rounds']} rounds"
         for way, row in case["ways"].items():
             share = "" if row["share"] is None else f"{row['share']:.0%}"
             ratios = (f"{row['ratios'][loop]:.1f}" for loop in _LOOPS)
             bold = "**" if way.startswith("slidekit") else ""
             lines.append(
-                f"| {name}, {case['tiles']} tiles | {bold}{way}{bold} | {row['ms']:.2f} | {row['tiles_per_second']:.0f}"
+                f"| {name}, {case['tiles']} tiles{rounds} | {bold}{way}{bold} | {row['ms']:.2f}"
+                f" | {row['tiles_per_second']:.0f}"
                 f" | {row['peak']:.0f} MB | {' | '.join(ratios)} | {share} |"
             )
     return "\n".join(lines) + "\n"
