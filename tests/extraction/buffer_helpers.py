@@ -11,12 +11,18 @@ IN_PLACE = "is not copied to the buffer, but read in place"
 
 def copies_in(buffer: Path) -> list[str]:
     """Names of the slides that have a copy."""
-    return sorted(path.name for path in buffer.glob("slidekit-*/.copies/*/*") if ".part" not in str(path))
+    # os.walk, unlike glob, passes over folders that are removed meanwhile.
+    levels = ((Path(parent), folders + files) for parent, folders, files in os.walk(buffer))
+    return sorted(
+        name
+        for parent, names in levels
+        if parent.parent.name == ".copies" and parent.suffix != ".part"
+        for name in names
+    )
 
 
 def bytes_in(folder: Path) -> int:
     total = 0
-    # os.walk, unlike glob, passes over folders that are removed meanwhile.
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
