@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 # openslide before pyvips: a libvips that is linked to another libopenslide breaks OpenSlide when it comes first.
@@ -13,7 +14,8 @@ from slidekit.pixels.readers.base import SlideReader, UnsuitableError
 from slidekit.pixels.readers.cucim import CucimReader
 from slidekit.pixels.readers.native import NativeTiffReader
 from slidekit.pixels.readers.openslide import OpenSlideReader
-from slidekit.pixels.readers.tiff_levels import TIFF_ERRORS
+from slidekit.pixels.readers.size import check_size
+from slidekit.pixels.readers.tiff_levels import TIFF_ERRORS, tiff_levels
 from slidekit.pixels.readers.vips import VipsReader
 
 __all__ = ["READERS", "open_slide"]
@@ -28,6 +30,9 @@ _BY_NAME: dict[str, type[SlideReader]] = {**READERS, CucimReader.name: CucimRead
 
 _OTHERS_CAN = "Unsupported TIFF compression"
 """OpenSlide's word for files that it knows but cannot decode: JPEG 2000 under the code 34712."""
+
+_PLAIN_TIFF = {"aperio", "generic-tiff"}
+"""Formats of OpenSlide's whose pages are simply the levels."""
 
 _IMAGES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _NOT_OPENSLIDES = {"ome-tiff", "tiff", *_IMAGES.values()}
@@ -67,7 +72,7 @@ def open_slide(path: str | Path, reader: str = "auto") -> SlideReader:
             # What OpenSlide knows it reads right; libvips opens more of it than it can decode (Aperio's JPEG 2000).
             continue
         try:
-            return _BY_NAME[name](path, metadata)
+            return check_size(_BY_NAME[name](path, metadata))
         except UnsuitableError as error:
             reasons.append(f"{name}: {error}")
         except SlideOpenError as error:
@@ -89,6 +94,10 @@ def read_metadata(path: Path) -> SlideMetadata:
     if path.stat().st_size == 0:
         raise SlideOpenError("the file is empty.", mend="Copy it again.", path=path)
     vendor = openslide.OpenSlide.detect_format(str(path))
+    if vendor in _PLAIN_TIFF:
+        # First: OpenSlide shows white where a table of tiles ends too early, and divides by sizes that lie.
+        with contextlib.suppress(UnsuitableError):
+            tiff_levels(path)
     if vendor is not None:
         try:
             with openslide.OpenSlide(str(path)) as slide:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import struct
+import threading
 
 import imagecodecs
 import numpy as np
@@ -35,6 +37,9 @@ _PRECINCTS_AT = {0x52: (4, 14), 0x53: (5, 11)}
 
 _LEAST_PRECINCT = 5
 """Exponent; writers take 7 and more."""
+
+_WARNINGS = 2
+"""Of imagecodecs' levels of verbosity: errors and warnings, not what is merely told."""
 
 
 class Jpeg2000Level(StoredLevel):
@@ -81,8 +86,45 @@ class Jpeg2000Level(StoredLevel):
     def _decode_bytes(self, data: bytes, shrink: int) -> RGBImage:
         self._check(data)
         _check_precincts(data)
-        tile = np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1), dtype=np.uint8)
+        tile = _decode_strictly(data)
         return _to_rgb(tile) if self._ycbcr else tile
+
+
+class _Complaints(logging.Filter):
+    """Keeps what OpenJPEG says while a thread decodes, which imagecodecs hands to the logger of its name only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_thread = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take a message away from the log where the thread waits for it."""
+        heard: list[str] | None = getattr(self.of_thread, "heard", None)
+        if heard is None:
+            return True
+        heard.append(record.getMessage())
+        return False
+
+
+_complaints = _Complaints()
+_logger = logging.getLogger("imagecodecs")
+_logger.addFilter(_complaints)
+_logger.setLevel(logging.WARNING)  # whatever the root logger has: what is not logged is not heard
+
+
+def _decode_strictly(data: bytes) -> RGBImage:
+    """Decode a codestream; a warning of the decoder is an error, because what follows it is plausible rubbish."""
+    heard: list[str] = []
+    _complaints.of_thread.heard = heard
+    try:
+        tile = np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1, verbose=_WARNINGS), dtype=np.uint8)
+    except RuntimeError as error:
+        raise ValueError(heard[0] if heard else str(error)) from error
+    finally:
+        _complaints.of_thread.heard = None
+    if heard:
+        raise ValueError(heard[0])
+    return tile
 
 
 @functools.cache

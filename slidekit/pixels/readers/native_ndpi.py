@@ -19,6 +19,7 @@ from slidekit.errors import SlideOpenError
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.jpeg import EOI, JpegFrame, decode_jpeg, jpeg_frame, with_colour_marker
 from slidekit.pixels.readers.base import UnsuitableError
+from slidekit.pixels.readers.directories import check_directories
 from slidekit.pixels.readers.native_level import NativeFile, NativeLevel
 from slidekit.pixels.readers.tiff_levels import TIFF_ERRORS
 
@@ -167,12 +168,15 @@ def ndpi_levels(path: Path, file: NativeFile) -> list[NdpiLevel]:
         If its directories are damaged.
     """
     try:
+        check_directories(path, ndpi=True)
         with tifffile.TiffFile(path, is_ndpi=True) as tiff:
             jpegs = [_chunked_jpeg(page) for page in tiff.pages if _is_level(page)]
     except tifffile.TiffFileError as error:
         raise UnsuitableError(str(error)) from error
     except TIFF_ERRORS as error:
-        raise SlideOpenError(f"its TIFF directories are damaged ({error!r}).", path=path) from error
+        raise SlideOpenError(
+            f"its TIFF directories are damaged ({error}).", mend="Copy it again.", path=path
+        ) from error
     if not jpegs:
         raise UnsuitableError("no level in the NDPI")
     by_width: dict[int, NdpiLevel] = {}

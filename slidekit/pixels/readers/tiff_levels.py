@@ -12,12 +12,18 @@ import tifffile
 
 from slidekit.errors import SlideOpenError
 from slidekit.pixels.readers.base import UnsuitableError
+from slidekit.pixels.readers.directories import check_directories, check_ome
 
 __all__ = ["OTHER_LAYOUTS", "TIFF_ERRORS", "TiffLevel", "tiff_levels"]
 
-_JPEG = 7
+_NONE, _JPEG = 1, 7
 _RGB = 2
 _REDUCED = 1  # of NewSubfileType: a smaller version of another page
+_SEPARATE = 2  # of PlanarConfiguration: a plane for each sample
+_BYTE = 8  # of BitsPerSample
+
+_OTHER_ASPECT = 0.05
+"""By how much a level's proportions may differ from those of the largest."""
 
 OTHER_LAYOUTS = frozenset({"hamamatsu", "leica", "philips-tiff", "trestle", "ventana", "sakura"})
 """Formats whose TIFF pages are not simply the levels of one image: scattered scans, overlapping or padded tiles."""
@@ -107,15 +113,57 @@ def tiff_levels(path: Path) -> tuple[TiffLevel, ...]:
     UnsuitableError
         If the file is not a TIFF, or its image is not one plane.
     SlideOpenError
-        If its directories are damaged.
+        If its directories are damaged, or a table of tiles does not fit the size of its image.
     """
     try:
-        with tifffile.TiffFile(path) as tiff:
-            return tuple(_level(path, page) for page in _pages(tiff))
+        check_directories(path)
+        # Planes are not looked for in other files: their names could lead anywhere.
+        with tifffile.TiffFile(path, _multifile=False) as tiff:
+            if tiff.is_ome and tiff.ome_metadata:
+                check_ome(path, tiff.ome_metadata)
+            levels = tuple(_level(path, page) for page in _pages(tiff))
     except tifffile.TiffFileError as error:
         raise UnsuitableError(str(error)) from error
     except TIFF_ERRORS as error:
-        raise SlideOpenError(f"its TIFF directories are damaged ({error!r}).", path=path) from error
+        raise SlideOpenError(
+            f"its TIFF directories are damaged ({error}).", mend="Copy it again.", path=path
+        ) from error
+    return tuple(level for level in levels if _is_reduction(level, levels[0]))
+
+
+def _is_reduction(level: TiffLevel, largest: TiffLevel) -> bool:
+    """Whether a page can show what the largest one does: a picture of other proportions is no level of it."""
+    height = largest.height * level.width / largest.width
+    # Sides are rounded, each by its own pixel or two.
+    slack = 2 * (1 + largest.height / largest.width)
+    return abs(level.height - height) <= _OTHER_ASPECT * height + slack
+
+
+def _check_table(level: TiffLevel, planes: int) -> None:
+    """Refuse a size that lies: tiles would be looked for in wrong places, or shown white where the table ends.
+
+    TIFF 6.0, sections 3 and 15: one entry a tile, row by row, and that for each plane of samples.
+    """
+    needed = -(-level.height // level.tile_height) * level.columns * planes
+    listed = min(len(level.offsets), len(level.counts))
+    # Strips beyond the last row do no harm.
+    if listed < needed or (listed > needed and level.columns > 1):
+        raise SlideOpenError(
+            f"its image of {level.width} × {level.height} px in tiles of {level.tile_width} × {level.tile_height}"
+            f" would have {needed} tiles, but its table lists {listed}.",
+            mend="Copy it again.",
+            path=level.path,
+        )
+
+
+def _check_uncompressed(level: TiffLevel) -> None:
+    """Refuse the wrong word for the compression, where tiles of it are too short: libtiff fills them up."""
+    if level.compression == _NONE and 0 < max(level.counts, default=0) < level.tile_width * level.tile_height:
+        raise SlideOpenError(
+            "its pixels are said to be uncompressed, but take fewer bytes than that.",
+            mend="Copy it again.",
+            path=level.path,
+        )
 
 
 def _pages(tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
@@ -148,7 +196,7 @@ def _level(path: Path, page: tifffile.TiffPage) -> TiffLevel:
     if not isinstance(page.jpegtables, bytes | None):
         raise TypeError("JPEG tables that are not bytes")
     where = page.treeindex
-    return TiffLevel(
+    level = TiffLevel(
         width=int(page.imagewidth),
         height=int(page.imagelength),
         tile_width=tile_width,
@@ -164,6 +212,10 @@ def _level(path: Path, page: tifffile.TiffPage) -> TiffLevel:
         subifd=None if len(where) == 1 else _subifd(page),
         path=path,
     )
+    _check_table(level, page.samplesperpixel if page.planarconfig == _SEPARATE else 1)
+    if page.bitspersample == _BYTE:
+        _check_uncompressed(level)
+    return level
 
 
 def _whole_numbers(values: Iterable[int]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyvips
+import simplejpeg
 
 from slidekit.errors import SlideOpenError, SlideReadError
 from slidekit.pixels.image import RGBImage
@@ -22,8 +23,11 @@ _TIFF = {".tif", ".tiff", ".svs", ".ndpi", ".svslide"}
 # Of TIFF's compressions, those that the libvips of the wheels decodes: none, LZW, JPEG, Deflate (two codes), PackBits.
 _COMPRESSIONS = {1, 5, 7, 8, 32773, 32946}
 
-_MOST_COMPRESSED = 1100
-"""Bytes of pixels that a byte of PNG or JPEG can stand for at most; Deflate's limit is 1032."""
+_MOST_COMPRESSED = 1500
+"""Bytes of pixels that a byte of the file can stand for at most: Deflate's limit is 1032, LZW's about 1350."""
+
+_LARGE_TILE = 1 << 24
+"""Pixels of a tile, or of a strip, beyond which its size is doubted before room is made for it."""
 
 
 class VipsReader(SlideReader):
@@ -36,6 +40,8 @@ class VipsReader(SlideReader):
         if metadata.vendor in OTHER_LAYOUTS:
             raise UnsuitableError(f"the layout of {metadata.vendor} needs its own reader")
         self._lock = threading.Lock()
+        # What is wrong with the stream of a JPEG picture; None until it was looked at.
+        self._damage = None if metadata.vendor == "jpeg" else ""
         self._images = self._open()
         self.levels = make_levels([(image.width, image.height) for image in self._images])
 
@@ -48,7 +54,7 @@ class VipsReader(SlideReader):
     def _load(self) -> list[Any]:
         if self.path.suffix.lower() not in _TIFF:
             # revalidate: libvips keeps opened files in a cache and would show what a rewritten file held before.
-            image = pyvips.Image.new_from_file(str(self.path), fail_on="truncated", revalidate=True)
+            image = pyvips.Image.new_from_file(str(self.path), fail_on="warning", revalidate=True)
             self._check_size(image)
             return [image]
         levels = tiff_levels(self.path)
@@ -74,12 +80,19 @@ class VipsReader(SlideReader):
 
     def _load_page(self, level: TiffLevel) -> Any:
         subifd = {} if level.subifd is None else {"subifd": level.subifd}
-        return pyvips.Image.tiffload(str(self.path), page=level.page, fail_on="warning", revalidate=True, **subifd)
+        image = pyvips.Image.tiffload(str(self.path), page=level.page, fail_on="warning", revalidate=True, **subifd)
+        if level.tile_width * level.tile_height > _LARGE_TILE:
+            self._check_size(image)
+        return image
 
     def _read_inside(self, level: int, x: int, y: int, width: int, height: int, shrink: int) -> RGBImage:
         # One read at a time: libvips reports a damaged tile once, to whoever asked first, and shows it as black to
         # all others and from then on. After an error the images are therefore opened anew.
         with self._lock:
+            if self._damage is None:
+                self._damage = _doubts_of_libjpeg(self.path)
+            if self._damage:
+                raise SlideReadError(f"its JPEG is damaged: {self._damage}.", mend="Copy it again.", path=self.path)
             images = self._images or self._open_again()
             try:
                 data = pyvips.Region.new(images[level]).fetch(x, y, width, height)
@@ -111,6 +124,20 @@ def _as_rgb(image: Any) -> Any:
     if image.bands != 3:
         raise UnsuitableError(f"{image.bands} bands are not RGB")
     return image.cast("uchar")
+
+
+def _doubts_of_libjpeg(path: Path) -> str:
+    """What libjpeg warns about in a JPEG; libvips does not hear what it says behind the last row."""
+    try:
+        stream = path.read_bytes()
+        simplejpeg.decode_jpeg(stream, min_height=1, min_width=1, strict=False)
+    except (OSError, ValueError):
+        return ""  # gone, or of a kind that only libvips decodes
+    try:
+        simplejpeg.decode_jpeg(stream, min_height=1, min_width=1, strict=True)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _first_line(error: Exception) -> str:

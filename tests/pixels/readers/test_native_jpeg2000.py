@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import tracemalloc
 
@@ -12,7 +13,7 @@ import tifffile
 from slidekit.errors import SlideOpenError, SlideReadError
 from slidekit.io.slide_tiff import make_pyramid
 from slidekit.pixels.metadata import metadata_from_tiff
-from slidekit.pixels.readers import open_slide
+from slidekit.pixels.readers import native_jpeg2000, open_slide
 from slidekit.pixels.readers.base import UnsuitableError
 from slidekit.pixels.readers.native import NativeTiffReader
 from tests.pixels.pictures import most_off, remove_tiles, tissue
@@ -161,3 +162,31 @@ def test_precincts_that_would_take_gigabytes_are_refused(tmp_path, levels):
     # Act, Assert
     with open_slide(path, "native") as reader, pytest.raises(SlideReadError, match="precincts are too small"):
         reader.read(0, 0, 0, 16, 16)
+
+
+class TestWarnings:
+    """Of OpenJPEG, which imagecodecs writes into a log."""
+
+    def test_one_makes_the_tile_unreadable(self, tmp_path, levels, monkeypatch, caplog):
+        path = write_jpeg2000(tmp_path / "a.svs", levels, RGB)
+        decode = native_jpeg2000.imagecodecs.jpeg2k_decode
+
+        def decode_with_doubts(data, **options):
+            assert options["verbose"] == 2
+            logging.getLogger("imagecodecs").warning("JPEG2K warning: %s", "segment too long")
+            return decode(data, **options)
+
+        monkeypatch.setattr(native_jpeg2000.imagecodecs, "jpeg2k_decode", decode_with_doubts)
+        with open_slide(path, "native") as reader, pytest.raises(SlideReadError, match="segment too long"):
+            reader.read(0, 0, 0, 10, 10)
+        assert caplog.records == []
+
+    def test_sound_tiles_have_none_and_damaged_ones_say_what_is_wrong(self):
+        data = encode(tissue(TILE, TILE), level=35)
+        assert native_jpeg2000._decode_strictly(data).shape == (TILE, TILE, 3)
+        with pytest.raises(ValueError, match="Tile part length size inconsistent"):
+            native_jpeg2000._decode_strictly(data[:-20])
+
+    def test_what_others_decode_is_still_logged(self, caplog):
+        logging.getLogger("imagecodecs").warning("of somebody else")
+        assert [record.getMessage() for record in caplog.records] == ["of somebody else"]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 import tifffile
 from PIL import Image
 
 from slidekit.errors import SlideOpenError, SlideReadError
 from slidekit.pixels.readers import open_slide
-from tests.pixels.pictures import most_off, positions, remove_tiles
+from tests.pixels.pictures import most_off, positions, remove_tiles, tissue
 from tests.pixels.readers.contract import ReaderContract
 
 
@@ -124,3 +125,42 @@ def test_an_empty_but_large_png_is_read(tmp_path: Path) -> None:
 
     with open_slide(path) as reader:
         assert reader.read(0, 3900, 3900, 100, 100).min() == 255
+
+
+def has_doubts(jpeg: bytes) -> bool:
+    """Whether libjpeg decodes it, but warns."""
+    simplejpeg.decode_jpeg(jpeg, strict=False)
+    try:
+        simplejpeg.decode_jpeg(jpeg, strict=True)
+    except ValueError as error:
+        return "extraneous bytes" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("start", [0.3, 0.6, 0.9])
+def test_a_jpeg_that_libjpeg_warns_about_behind_its_last_row_is_an_error(tmp_path, start):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(tissue(300, 200)).save(path, quality=90)
+    data = path.read_bytes()
+    places = range(int(len(data) * start), len(data) - 10)
+    flipped = (data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :] for place in places)
+    path.write_bytes(next(broken for broken in flipped if has_doubts(broken)))
+
+    with open_slide(path) as reader:
+        for _ in range(2):
+            with pytest.raises(SlideReadError, match="extraneous bytes") as error:
+                reader.read(0, 0, 0, 20, 20)
+            assert error.value.path == path
+
+
+def test_a_gray_jpeg_is_read(tmp_path):
+    gray = tissue(300, 200)[..., 0]
+    Image.fromarray(gray).save(tmp_path / "a.jpg", quality=95)
+    with open_slide(tmp_path / "a.jpg") as reader:
+        assert np.array_equal(reader.read(0, 0, 0, 300, 200)[..., 1], np.asarray(Image.open(tmp_path / "a.jpg")))
+
+
+def test_a_cmyk_jpeg_is_still_read(tmp_path):
+    Image.fromarray(tissue(64, 64)).convert("CMYK").save(tmp_path / "a.jpg")
+    with open_slide(tmp_path / "a.jpg") as reader:
+        assert reader.read(0, 0, 0, 64, 64).shape == (64, 64, 3)
