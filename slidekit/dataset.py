@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from slidekit.annotations import Annotations
 from slidekit.collection.config import sources_of
-from slidekit.collection.jobs import plan_batches
+from slidekit.collection.jobs import plan_batches, take_shard
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.summary import summary_table
@@ -20,6 +20,8 @@ from slidekit.units import Magnification, tile_size_label
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
     from rich.table import Table
 
@@ -48,7 +50,8 @@ class Dataset(Selection):
     tile_mpp
         µm/px of the tiles, instead of `tile_um`: 0.5 with tiles of 256 px is the same as 128 µm.
     slides
-        A folder (searched with all folders below it), a slide file, or a list of such. PNG and JPEG files are
+        A folder (searched with all folders below it), a slide file, or a list of such; a URL that fsspec
+        understands, such as ``s3://bucket/cohort``, where the extraction has a `buffer`. PNG and JPEG files are
         slides only if they are named; ``find_slides(folder, images=True)`` lists them.
     rois
         Folder with one file of regions of interest a slide, named after it; `roi` is Slideflow's name for it.
@@ -136,6 +139,8 @@ class Dataset(Selection):
         *,
         report_dir: PathLike | None = None,
         on_event: Callable[[ProgressEvent], None] | None = None,
+        executor: Executor | None = None,
+        shard: tuple[int, int] | None = None,
         **options: Any,
     ) -> dict[Path, SlideReport]:
         """Extract tiles from all slides, and write TFRecords and the report.
@@ -147,6 +152,13 @@ class Dataset(Selection):
             in the folder `tfrecords`, or in the working directory.
         on_event
             Called with progress.
+        executor
+            Any ``concurrent.futures.Executor``, such as Dask's ``client.get_executor()``: it carries one call a
+            slide, which runs in a child process wherever the call does. Folders must mean the same there. Default
+            is this machine.
+        shard
+            ``(3, 16)``: the third of sixteen parts of the slides, for as many jobs that share the work. A part
+            writes no PDF; `tfrecord_report` makes that of all of them.
         **options
             Fields of `ExtractionSpec`, Slideflow's spellings included; `tile_px`, `tile_um` and `tile_mpp` may
             be left out, for they are the dataset's.
@@ -176,6 +188,8 @@ class Dataset(Selection):
                 mend=f"Slides are named {some_of(list(index.paths), 3)}; "
                 f"the annotations name {some_of(self._collection.table.slides, 3)}.",
             )
+        if shard is not None:
+            names, spec = take_shard(names, shard), spec.model_copy(update={"report": False})
         batches = plan_batches(
             names,
             index,
@@ -189,7 +203,9 @@ class Dataset(Selection):
             check_jobs(batch.jobs, spec)
         reports: dict[Path, SlideReport] = {}
         for batch in batches:
-            reports |= run_extraction(batch.jobs, spec, report_dir=batch.report_dir, on_event=on_event)
+            reports |= run_extraction(
+                batch.jobs, spec, report_dir=batch.report_dir, on_event=on_event, executor=executor
+            )
         return reports
 
     def tfrecord_report(self, dest: PathLike | None = None) -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 __all__ = [
     "AnnotationsError",
+    "ClusterError",
     "DatasetError",
     "MissingExtraError",
     "MissingMPPError",
@@ -53,7 +54,8 @@ class SlidekitError(Exception):
     ) -> None:
         self.message = message
         self.mend = mend
-        self.path = Path(path) if path is not None else None
+        # A path stays what it is: one of a remote store is more than its text.
+        self.path = path if path is None or isinstance(path, Path) else Path(path)
         self.line = line
         place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(f"{place}{message}" + (f" {mend}" if mend else ""))
@@ -127,3 +129,7 @@ class DatasetError(SlidekitError):
 
 class ProjectError(SlidekitError):
     """A project folder is missing, not a project, or damaged."""
+
+
+class ClusterError(SlidekitError):
+    """Other machines cannot be used for the work."""

@@ -21,6 +21,7 @@ from slidekit.collection.annotation_files import (
 from slidekit.collection.config import (
     Settings,
     check_source_name,
+    default_rois,
     make_entry,
     read_settings,
     read_sources,
@@ -126,11 +127,12 @@ class Project:
         ProjectError
             If a folder is missing, or the name is taken by a source with other folders.
         """
+        name = check_source_name(name)
         entry = make_entry(
             self.root,
             slides=slides,
             rois=rois if rois is not None else roi,
-            tfrecords=tfrecords if tfrecords is not None else self.root / "tfrecords" / check_source_name(name),
+            tfrecords=tfrecords if tfrecords is not None else self.root / "tfrecords" / name,
             tiles=tiles if tiles is not None else self.root / "tiles" / name,
             default_rois=self.root / "roi" / name,
         )
@@ -303,9 +305,10 @@ def create_project(
     root
         Folder of the project; it is made if it does not exist.
     slides
-        Folder of slides; default ``<root>/slides``, which is made, for slides to be put into.
+        Folder of slides; default ``<root>/slides``, which is made, for slides to be put into. It may be the URL of a
+        remote store, such as ``s3://bucket/cohort``.
     rois
-        Folder of ROI files; default ``rois`` in `slides`, which need not exist.
+        Folder of ROI files; default ``rois`` in `slides`, which need not exist; with a URL ``<root>/rois``.
     annotations
         CSV file, which stays where it is, or a data frame, which is written into the project. By default
         ``annotations.csv`` in the project; if that does not exist it is made from the slides that are found,
@@ -333,7 +336,7 @@ def create_project(
         rois=rois,
         tfrecords=tfrecords if tfrecords is not None else root / "tfrecords",
         tiles=tiles if tiles is not None else root / "tiles",
-        default_rois=(root / "slides" if slides is None else Path(slides)) / "rois",
+        default_rois=default_rois(root, slides),
     )
     index = SlideIndex(sources_of({name: entry.model_dump()}, None, root=root))
     found = list(index.paths) if slides is not None or (root / "slides").exists() else []

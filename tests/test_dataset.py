@@ -74,7 +74,7 @@ def runs(monkeypatch):
 
     calls = []
 
-    def run_extraction(jobs, spec, *, report_dir, on_event=None):
+    def run_extraction(jobs, spec, *, report_dir, on_event=None, executor=None):
         calls.append((list(jobs), spec, report_dir))
         return {job.path: SlideReport(slide=job.name, status="done") for job in jobs}
 

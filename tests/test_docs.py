@@ -36,7 +36,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Every command line of slidekit in the page's shell examples, as words."""
-    lines = "\n".join(blocks(page_name(page), "sh")).splitlines()
+    lines = "\n".join(blocks(page_name(page), "sh")).replace("\\\n", " ").splitlines()
     return [shlex.split(line, comments=True) for line in lines if line.startswith("slidekit ")]
 
 
@@ -124,7 +124,7 @@ def test_getting_started_runs_from_top_to_bottom(folder: Path, capsys: pytest.Ca
     run_python("docs/getting-started.md")
 
     # Assert
-    assert [words[1] for words in lines] == ["info", "preview", "create", "extract", "extract", "extract"]
+    assert [words[1] for words in lines] == ["info", "preview", "create", "extract", "extract", "verify", "extract"]
     assert [run.exit_code for run in ended] == [0] * len(lines), "\n".join(run.output for run in ended)
     assert (folder / "preview.png").is_file()
     assert (folder / "study/reports/extraction_report.csv").is_file()
@@ -211,13 +211,15 @@ def test_commands_use_options_that_exist(page: Path) -> None:
     assert unknown == []
 
 
-# Options of pip and of the project's own scripts.
+# Options of pip, of the project's own scripts, of SLURM and of Dask.
 OTHER_OPTIONS = {"--fix", "--all", "--torch", "--strict"}
+OTHER_OPTIONS |= {"--array", "--cpus-per-task", "--mem", "--time", "--nthreads"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_options_in_the_text_exist(page: Path) -> None:
-    known = {"--help", *OTHER_OPTIONS}.union(*(options_of(name) for name in ("create", "extract", "info", "preview")))
+    names = ("create", "extract", "verify", "info", "preview")
+    known = {"--help", *OTHER_OPTIONS}.union(*(options_of(name) for name in names))
 
     named = re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))
 

@@ -1,9 +1,8 @@
-"""The commands of everyday work: create, extract, report, info, preview."""
+"""The commands of everyday work but extract: create, report, info, preview."""
 
 from __future__ import annotations
 
 import shlex
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,16 +11,26 @@ from rich.console import Console
 from rich.text import Text
 
 from slidekit.cli.options import require_tile_size, spec_options
+from slidekit.io.url import as_url
 
-__all__ = ["create", "extract", "info", "preview", "report"]
+__all__ = ["create", "info", "preview", "report"]
 
-_SLIDES = typer.Option("--slides", help="Folder of slides.", metavar="PATH", exists=True)
+
+def _check_slides(slides: str) -> str:
+    if as_url(slides) is None and not Path(slides).exists():
+        raise typer.BadParameter(f"Path {slides!r} does not exist.")
+    return slides
+
+
+_SLIDES = typer.Option(
+    "--slides", help="Folder of slides, or a URL such as s3://bucket/cohort.", metavar="PATH", callback=_check_slides
+)
 _PROJECT = typer.Argument(help="Folder of the project.", metavar="PROJECT")
 
 
 def create(
     project: Annotated[Path, _PROJECT],
-    slides: Annotated[Path, _SLIDES],
+    slides: Annotated[str, _SLIDES],
     rois: Annotated[
         Path | None,
         typer.Option("--rois", help="Folder of ROI files ({slide}.csv, .geojson, .xml).", metavar="PATH", exists=True),
@@ -46,62 +55,6 @@ def create(
     command = f"slidekit extract {shlex.quote(str(project))} --tile-px 256 --tile-um 128 --qc both"
     # One line, however long: it is there to be copied.
     console.print(f"Next: {command}", highlight=False, markup=False, soft_wrap=True)
-
-
-_TILE_UM = "Required, unless --tile-mpp is given."
-
-
-@spec_options(notes={"tile_px": "Required.", "tile_um": _TILE_UM})
-def extract(
-    project: Annotated[Path, _PROJECT],
-    filters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            help="Only slides with this value in an annotations column: site=A. Repeatable.",
-            metavar="COLUMN=VALUE",
-        ),
-    ] = None,
-    review: Annotated[
-        Path | None,
-        typer.Option("--review", help="Leave out the slides that a review.csv excludes.", metavar="PATH", exists=True),
-    ] = None,
-    **options: Any,
-) -> None:
-    """Cut the slides of a project into tiles, and write the report."""
-    from slidekit.cli.show import RunProgress, report_places, show_results
-    from slidekit.project import load_project
-    from slidekit.slide.spec import ExtractionSpec
-
-    console = Console()
-    require_tile_size(options)
-    spec = ExtractionSpec.create(**options)
-    dataset = load_project(project).dataset(spec.tile_px, spec.tile_um, filters=_read_filters(filters))
-    if review is not None:
-        dataset = dataset.filter(review=review)
-    started, since = time.monotonic(), time.time()
-    sizes = {"tile_px", "tile_um", "tile_mpp"}
-    with RunProgress(console, len(dataset.slides())) as progress:
-        reports = dataset.extract_tiles(
-            on_event=progress, **{name: value for name, value in options.items() if name not in sizes}
-        )
-    seconds = time.monotonic() - started
-    written = since if spec.report else None
-    folders = dataset.report_dirs(dry_run=spec.dry_run, save_tfrecords=spec.save_tfrecords)
-    places = [place for folder in folders for place in report_places(folder, since=written)]
-    show_results(console, reports.values(), seconds=seconds, places=places)
-    if any(report.status == "failed" for report in reports.values()):
-        raise typer.Exit(1)
-
-
-def _read_filters(texts: list[str] | None) -> dict[str, list[str]] | None:
-    filters: dict[str, list[str]] = {}
-    for text in texts or []:
-        column, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r} is not column=value", param_hint="--filter")
-        filters.setdefault(column, []).append(value)
-    return filters or None
 
 
 def report(
@@ -164,7 +117,9 @@ def _check_width(width: int | None) -> int | None:
     return width
 
 
-@spec_options(only=_PREVIEW_OPTIONS, notes={"tile_px": "Default 256.", "tile_um": _TILE_UM})
+@spec_options(
+    only=_PREVIEW_OPTIONS, notes={"tile_px": "Default 256.", "tile_um": "Required, unless --tile-mpp is given."}
+)
 def preview(
     slide: Annotated[Path, _SLIDE],
     output: Annotated[

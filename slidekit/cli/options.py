@@ -26,7 +26,8 @@ _PANELS = {
     "Stain normalisation": "normalizer normalizer_source",
     "Output": "img_format jpeg_quality jpeg_subsampling save_tfrecords save_tiles shuffle seed max_tiles"
     " max_unreadable",
-    "Running": "workers threads buffer buffer_gb skip_extracted overwrite dry_run report",
+    "Running": "workers threads time_limit memory_limit buffer buffer_gb skip_extracted verify overwrite dry_run"
+    " report",
 }
 
 # Options that are not simply the field's name with dashes.

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from slidekit.errors import MissingMPPError
+from slidekit.io.url import refuse_remote
 from slidekit.pixels.discovery import slide_name
 from slidekit.pixels.mpp import settle_mpp
 from slidekit.pixels.readers import SlideReader, open_slide
@@ -36,6 +37,7 @@ def show_slide(console: Console, path: Path, *, rois: Path | None = None, mpp: f
     bool
         Whether the slide can be cut into tiles as it is: its µm/px is known, and regions that were given are usable.
     """
+    refuse_remote(path)
     with open_slide(path) as reader:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
-from slidekit.collection.paths import resolve_path, store_path
+from slidekit.collection.json_files import check_content, read_json_file, write_json_file
+from slidekit.collection.paths import check_path, resolve_path, resolve_slides, store_path, store_slides
 from slidekit.collection.sources import PathLike, Source
 from slidekit.errors import DatasetError, ProjectError
-from slidekit.io.atomic import atomic_write_text
+from slidekit.io.url import as_url
 
 __all__ = [
     "Settings",
     "SourceEntry",
     "check_source_name",
+    "default_rois",
     "make_entry",
     "read_settings",
     "read_sources",
@@ -26,6 +27,10 @@ __all__ = [
     "write_settings",
     "write_sources",
 ]
+
+
+StoredPath = Annotated[str, AfterValidator(check_path)]
+"""A path as it stands in a file: one that begins with ``.`` is relative to the folder of the project."""
 
 
 class Settings(BaseModel):
@@ -48,11 +53,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     name: str = "MyProject"
-    annotations: str | None = "./annotations.csv"
-    dataset_config: str = "./datasets.json"
+    annotations: StoredPath | None = "./annotations.csv"
+    dataset_config: StoredPath = "./datasets.json"
     sources: list[str] = []
-    models_dir: str | None = "./models"
-    eval_dir: str | None = "./eval"
+    models_dir: StoredPath | None = "./models"
+    eval_dir: StoredPath | None = "./eval"
     slidekit_version: str | None = None
     slidekit_manifest: str | None = None
 
@@ -62,13 +67,14 @@ class SourceEntry(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    slides: str | None = None
-    roi: str | None = None
-    tiles: str | None = None
-    tfrecords: str | None = None
+    slides: StoredPath | None = None
+    roi: StoredPath | None = None
+    tiles: StoredPath | None = None
+    tfrecords: StoredPath | None = None
 
 
-_Content = TypeVar("_Content")
+_LONGEST_NAME = 200
+"""Bytes of the name of a source: folders are called after it."""
 
 _SETTINGS = TypeAdapter(Settings)
 _SOURCES = TypeAdapter(dict[str, SourceEntry])
@@ -82,13 +88,13 @@ def read_settings(path: Path) -> Settings:
     ProjectError
         Naming file and key, if it is missing, not JSON, or a value is not what it should be.
     """
-    return _read(path, _SETTINGS)
+    return read_json_file(path, _SETTINGS)
 
 
 def write_settings(path: Path, settings: Settings) -> None:
     """Write ``settings.json`` in one step; what is not set is left out."""
     own = ("slidekit_version", "slidekit_manifest")
-    _write(path, settings.model_dump(exclude={name for name in own if getattr(settings, name) is None}))
+    write_json_file(path, settings.model_dump(exclude={name for name in own if getattr(settings, name) is None}))
 
 
 def read_sources(path: Path) -> dict[str, SourceEntry]:
@@ -99,12 +105,12 @@ def read_sources(path: Path) -> dict[str, SourceEntry]:
     ProjectError
         As `read_settings`.
     """
-    return _read(path, _SOURCES)
+    return read_json_file(path, _SOURCES)
 
 
 def write_sources(path: Path, sources: Mapping[str, SourceEntry]) -> None:
     """Write ``datasets.json`` in one step."""
-    _write(path, {name: entry.model_dump() for name, entry in sources.items()})
+    write_json_file(path, {name: entry.model_dump() for name, entry in sources.items()})
 
 
 def sources_of(
@@ -130,7 +136,7 @@ def sources_of(
         If the configuration is not as it should be.
     """
     if isinstance(config, Mapping):
-        entries, root = _check(_SOURCES, dict(config), None), root or Path.cwd()
+        entries, root = check_content(dict(config), _SOURCES, None), root or Path.cwd()
     else:
         entries, root = read_sources(Path(config)), root or Path(config).absolute().parent
     chosen = list(entries) if names is None else list(names)
@@ -156,7 +162,8 @@ def make_entry(
     root
         Folder of the project.
     slides, rois
-        Folders that must exist; None for `slides` is ``slides`` in `root`, which need not exist.
+        Folders that must exist; None for `slides` is ``slides`` in `root`, which need not exist. `slides` may be the
+        URL of a remote store, which is not asked here.
     tfrecords, tiles
         Folders that need not exist.
     default_rois
@@ -165,25 +172,34 @@ def make_entry(
     Raises
     ------
     ProjectError
-        If a folder is missing.
+        If a folder is missing, or a URL cannot be stored.
     """
-    for word, folder in (("slides", slides), ("ROI files", rois)):
+    local = slides if slides is None or as_url(slides) is None else None
+    for word, folder in (("slides", local), ("ROI files", rois)):
         if folder is not None and not Path(folder).expanduser().is_dir():
             raise ProjectError("does not exist.", mend=f"Give the folder of {word}.", path=Path(folder))
     return SourceEntry(
-        slides=store_path(root / "slides" if slides is None else slides, root),
+        slides=store_slides(root / "slides" if slides is None else slides, root),
         roi=store_path(default_rois if rois is None else rois, root),
         tiles=store_path(tiles, root),
         tfrecords=store_path(tfrecords, root),
     )
 
 
+def default_rois(root: Path, slides: PathLike | None) -> Path:
+    """Folder of ROI files of a project that names none: beside its slides, or in the project if they are remote."""
+    if slides is None:
+        return root / "slides" / "rois"
+    return (Path(slides) if as_url(slides) is None else root) / "rois"
+
+
 def same_places(first: SourceEntry, second: SourceEntry, root: Path) -> bool:
     """Tell whether two entries mean the same folders."""
 
     def places(entry: SourceEntry) -> list[Path | None]:
-        texts = (entry.slides, entry.roi, entry.tiles, entry.tfrecords)
-        return [resolve_path(text, root).resolve() if text else None for text in texts]
+        slides = resolve_slides(entry.slides, root).resolve() if entry.slides else None
+        texts = (entry.roi, entry.tiles, entry.tfrecords)
+        return [slides, *(resolve_path(text, root).resolve() if text else None for text in texts)]
 
     return places(first) == places(second)
 
@@ -197,8 +213,11 @@ def check_source_name(name: str) -> str:
         If it cannot be the name of a folder.
     """
     # Names of sources become names of folders.
-    if not name.strip() or name in {".", ".."} or set(name) & set("/\\\0"):
-        raise ProjectError(f"{name!r} cannot be the name of a source.", mend="Use letters, digits, - and _.")
+    bad = set(name) & set("/\\") or any(ord(letter) < 32 for letter in name)
+    if not name.strip() or name in {".", ".."} or bad or len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        raise ProjectError(
+            f"{name[:80]!r} cannot be the name of a source.", mend="Use letters, digits, - and _, 200 at most."
+        )
     return name
 
 
@@ -206,7 +225,7 @@ def _source(name: str, entry: SourceEntry, root: Path) -> Source:
     def place(text: str | None) -> Path | None:
         return resolve_path(text, root) if text else None
 
-    slides = place(entry.slides)
+    slides = resolve_slides(entry.slides, root) if entry.slides else None
     return Source(
         name,
         slides=(slides,) if slides is not None else (),
@@ -214,38 +233,3 @@ def _source(name: str, entry: SourceEntry, root: Path) -> Source:
         tfrecords=place(entry.tfrecords),
         tiles=place(entry.tiles),
     )
-
-
-def _read(path: Path, model: TypeAdapter[_Content]) -> _Content:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ProjectError(
-            f"cannot be read: {getattr(problem, 'strerror', None) or 'not UTF-8'}.",
-            mend="Give the folder of a project that create_project made.",
-            path=path,
-        ) from None
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as problem:
-        raise ProjectError(
-            f"is not JSON: {problem.msg}.",
-            mend="Mend the file or restore it.",
-            path=path,
-            line=problem.lineno,
-        ) from None
-    return _check(model, data, path)
-
-
-def _check(model: TypeAdapter[_Content], data: Any, path: Path | None) -> _Content:
-    try:
-        return model.validate_python(data)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        where = f"key {key!r}: " if key else ""
-        raise ProjectError(f"{where}{problem['msg']}.", mend="Correct the value.", path=path) from None
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    atomic_write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

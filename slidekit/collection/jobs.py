@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidekit.collection.sources import SlideIndex, Source
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, SpecError
+from slidekit.io.url import RemotePath
 from slidekit.slide.spec import ExtractionSpec
 
 if TYPE_CHECKING:
     from slidekit.extraction.runner import SlideJob
 
-__all__ = ["Batch", "plan_batches"]
+__all__ = ["Batch", "plan_batches", "take_shard"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def plan_batches(
     ------
     DatasetError
         If a source does not say where its tiles shall go.
+    SpecError
+        If slides of a remote store have no buffer to be copied to.
     """
     from slidekit.extraction.runner import SlideJob
 
@@ -70,6 +73,13 @@ def plan_batches(
         raise DatasetError(
             "Neither TFRecords nor tiles are to be written.",
             mend="Use dry_run=True for a report without tiles.",
+        )
+    remote = (index.paths[name] for name in sorted(slides) if isinstance(index.paths[name], RemotePath))
+    if spec.buffer is None and (first := next(remote, None)) is not None:
+        raise SpecError(
+            "lies in a remote store, and slides are read from local files only.",
+            mend="Give buffer=FOLDER (--buffer FOLDER): each slide is copied there when its turn comes.",
+            path=first,
         )
     grouped: dict[Path, list[SlideJob]] = {}
     for name in sorted(slides):
@@ -87,6 +97,27 @@ def plan_batches(
         )
         grouped.setdefault(place or dry_run_dir, []).append(job)
     return [Batch(place, tuple(jobs)) for place, jobs in grouped.items()]
+
+
+def take_shard(slides: Sequence[str], shard: tuple[int, int]) -> list[str]:
+    """Choose every n-th slide by name: the same part whoever asks, and no part much longer than another.
+
+    Parameters
+    ----------
+    slides
+        Names of all slides.
+    shard
+        Number of the part, from 1, and number of parts.
+
+    Raises
+    ------
+    SpecError
+        If there is no such part.
+    """
+    part, parts = shard
+    if not 1 <= part <= parts:
+        raise SpecError(f"There is no part {part} of {parts}.", mend="Parts are counted from 1, such as 1/16 to 16/16.")
+    return sorted(slides)[part - 1 :: parts]
 
 
 def _folder(source: Source, spec: ExtractionSpec, kind: str, *, wanted: bool) -> Path | None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slidekit.collection.paths import locate_slides, refuse_url
+from slidekit.collection.remote_slides import find_remote_slides
 from slidekit.errors import DatasetError
+from slidekit.io.url import RemotePath
 from slidekit.pixels.discovery import (
     IMAGE_SUFFIXES,
     SLIDE_SUFFIXES,
@@ -24,6 +27,7 @@ PathLike = str | Path
 
 _ROI_SUFFIXES = (".csv", ".geojson", ".json", ".xml")
 RECORDS = ".tfrecords"
+_NO_FOLDERS = frozenset({"", ".", ".."})
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Source:
     name
         Name of the source.
     slides
-        Folders (searched with all folders below) and slide files.
+        Folders (searched with all folders below) and slide files, those of remote stores as `RemotePath`.
     rois
         Folder of files of regions of interest; it need not exist.
     tfrecords
@@ -60,11 +64,17 @@ class Source:
         tfrecords: PathLike | None = None,
         tiles: PathLike | None = None,
     ) -> Source:
-        """Make a source from paths as a caller writes them, relative to the working directory."""
+        """Make a source from paths as a caller writes them, relative to the working directory; slides may be URLs.
+
+        Raises
+        ------
+        ProjectError
+            If another path than of slides is a URL.
+        """
         given = [slides] if isinstance(slides, str | Path) else slides or ()
         return cls(
             name,
-            slides=tuple(_absolute(path) for path in given),
+            slides=tuple(locate_slides(path) for path in given),
             rois=_absolute(rois) if rois is not None else None,
             tfrecords=_absolute(tfrecords) if tfrecords is not None else None,
             tiles=_absolute(tiles) if tiles is not None else None,
@@ -76,11 +86,15 @@ class Source:
         Raises
         ------
         DatasetError
-            If a folder does not exist.
+            If a folder does not exist, or a remote store cannot be asked.
+        MissingExtraError
+            If the package for a remote store is missing.
         """
         found: dict[Path, None] = {}
         for path in self.slides:
-            if path.is_dir():
+            if isinstance(path, RemotePath):
+                found.update(dict.fromkeys(find_remote_slides(path)))
+            elif path.is_dir():
                 found.update(dict.fromkeys(find_slides(path)))
             elif path.is_file() or has_slide_suffix(path, images=True):
                 # A slide that is named and missing fails under its name, and does not stop the others.
@@ -113,7 +127,11 @@ class SlideIndex:
     def _found(self) -> dict[str, tuple[Path, Source]]:
         found = [(path, source) for source in self.sources for path in source.find()]
         check_unique_names(dict.fromkeys(path for path, _ in found))
-        return {slide_name(path): (path, source) for path, source in sorted(found, key=lambda item: item[0])}
+        named = {slide_name(path): (path, source) for path, source in sorted(found, key=lambda item: item[0])}
+        for name in named.keys() & _NO_FOLDERS:
+            # Folders of loose tiles are called after slides: this one would lie outside of the others.
+            raise DatasetError(f"A slide cannot be named {name!r}.", mend="Rename its file.", path=named[name][0])
+        return named
 
     @cached_property
     def paths(self) -> Mapping[str, Path]:
@@ -139,7 +157,7 @@ class SlideIndex:
             if folder is None or folder in listed or not source.slides or not folder.is_dir():
                 continue
             files = listed.setdefault(folder, {})
-            for path in sorted(folder.iterdir()):
+            for path in _list(folder):
                 if path.suffix.lower() in _ROI_SUFFIXES and not path.name.startswith("."):
                     files.setdefault(_composed(slide_name(path)), []).append(path)
         return listed
@@ -188,9 +206,18 @@ class SlideIndex:
 
 
 def _absolute(path: PathLike) -> Path:
+    refuse_url(path)
     return Path(path).expanduser().absolute()
 
 
 def _composed(name: str) -> str:
     # Some file systems keep accents apart from their letters, others together.
     return unicodedata.normalize("NFC", name)
+
+
+def _list(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        what = f"cannot be looked into: {error.strerror or error}."
+        raise DatasetError(what, mend="Check the permissions of the folder of ROI files.", path=folder) from error

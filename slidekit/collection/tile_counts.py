@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from zipfile import BadZipFile
 
 from slidekit.errors import RecordError
+from slidekit.io.user_file import check_regular, parse_json, read_bytes
 
 __all__ = ["count_tiles"]
 
@@ -29,7 +28,7 @@ def count_tiles(paths: Iterable[Path]) -> dict[Path, int]:
     Raises
     ------
     RecordError
-        If a file has neither manifest nor index and ends within a record.
+        If a file has neither manifest nor index and ends within a record, or cannot be read.
     """
     manifests: dict[Path, dict[str, int]] = {}
     counts = {}
@@ -45,34 +44,44 @@ def count_tiles(paths: Iterable[Path]) -> dict[Path, int]:
 
 
 def _read_manifest(path: Path) -> dict[str, int]:
+    """Counts by the name of the file; what is no count is left out, for a manifest is a convenience."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {Path(name).name: int(entry["total"]) for name, entry in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A manifest is a convenience: without a usable one the files themselves are asked.
+        text = read_bytes(path, error=RecordError).decode("utf-8")
+        content = parse_json(text, path=path, error=RecordError, mend="")
+    except (RecordError, UnicodeDecodeError):
         return {}
+    counts: dict[str, int] = {}
+    for name, entry in content.items() if isinstance(content, dict) else ():
+        total = entry.get("total") if isinstance(entry, dict) else None
+        if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
+            counts[Path(name).name] = total
+    return counts
 
 
 def _count_in_index(path: Path) -> int | None:
-    import numpy as np
+    from slidekit.io.record_index import read_index
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return len(arrays["arr_0"])
-    except (OSError, ValueError, KeyError, BadZipFile):
+        return len(read_index(path))
+    except RecordError:
         return None
 
 
 def _count_in_file(path: Path) -> int:
     # TFRecord framing: length (uint64, little endian), its CRC, the record, its CRC.
-    size, place, count = path.stat().st_size, 0, 0
-    with path.open("rb") as file:
-        while place < size:
-            file.seek(place)
-            head = file.read(_LENGTH_AND_CRC)
-            if len(head) == _LENGTH_AND_CRC:
-                place += _LENGTH_AND_CRC + struct.unpack("<Q", head[:8])[0] + _CRC
-            if len(head) < _LENGTH_AND_CRC or place > size:
-                raise RecordError(f"ends within record {count + 1}.", mend="Extract this slide again.", path=path)
-            count += 1
+    size, place, count = check_regular(path, error=RecordError), 0, 0
+    try:
+        with path.open("rb") as file:
+            while place < size:
+                file.seek(place)
+                head = file.read(_LENGTH_AND_CRC)
+                if len(head) == _LENGTH_AND_CRC:
+                    place += _LENGTH_AND_CRC + struct.unpack("<Q", head[:8])[0] + _CRC
+                if len(head) < _LENGTH_AND_CRC or place > size:
+                    what = f"ends within record {count + 1}."
+                    raise RecordError(what, mend="Extract this slide again.", path=path)
+                count += 1
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}."
+        raise RecordError(what, mend="Check the path and the permissions.", path=path) from error
     return count

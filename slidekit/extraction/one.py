@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from slidekit.errors import MissingROIError, SlidekitError
-from slidekit.extraction.outcome import failed_report, keep_report
+from slidekit.errors import MissingROIError, SlideError, SlidekitError
+from slidekit.extraction.isolation.passing import may_pass
+from slidekit.extraction.outcome import failed_report, keep_intent, keep_report
 from slidekit.extraction.ownership import check_ours, clear_slide
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.extract import OutputFolders, extract_from_wsi
@@ -48,12 +49,17 @@ def run_job(
             slide=job.name, path=str(job.path), status="skipped", reason=f"No regions of interest. {error.mend or ''}"
         )
     except SlidekitError as error:
-        report = failed_report(job, f"{error.message} {error.mend or ''}".strip())
+        report = _failed(job, f"{error.message} {error.mend or ''}".strip(), error)
     except Exception as error:  # noqa: BLE001 - a slide must never take others with it, whatever happens in it
         _log.debug("slide %s failed", job.name, exc_info=True)
-        report = failed_report(job, _say_unexpected(error))
+        report = _failed(job, _say_unexpected(error), error)
     report = report.model_copy(update={"seconds": time.monotonic() - started})
-    return report if spec.dry_run else keep_report(job, spec, report)
+    is_ours = job.claim is None or job.claim.stands()
+    return keep_report(job, spec, report) if is_ours and not spec.dry_run else report
+
+
+def _failed(job: SlideJob, reason: str, error: Exception) -> SlideReport:
+    return failed_report(job, reason).model_copy(update={"worth_retrying": may_pass(error)})
 
 
 def _say_unexpected(error: Exception) -> str:
@@ -74,6 +80,13 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
             last = now
             on_event(ProgressEvent("tiles", job.name, decided, candidates, kept))
 
+    def publish() -> None:
+        if job.claim is not None and not job.claim.stands():
+            raise SlideError("Another run has taken this slide over, for this one had not been heard of for minutes.")
+        # What an earlier run made is removed only when its successor is complete.
+        clear_slide(job)
+        keep_intent(job)
+
     if not spec.dry_run:
         check_ours(job)
     pixels = job.copy or job.path
@@ -83,8 +96,7 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
             wsi.path = job.path
             wsi.qc(spec.qc)
             folders = OutputFolders(job.tfrecords, job.tiles, job.previews)
-            # What an earlier run made is removed only when its successor is complete.
-            report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=lambda: clear_slide(job))
+            report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=publish)
     finally:
         if job.copy is not None:
             _let_go_of_files()

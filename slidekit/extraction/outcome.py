@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 from slidekit.extraction.ownership import clear_slide
 from slidekit.extraction.resume import read_report
 from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.job import SlideJob
-from slidekit.slide.report_model import SlideReport
+from slidekit.slide.report_model import RecordFile, SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["failed_report", "keep_report"]
+__all__ = ["failed_report", "keep_intent", "keep_report"]
+
+
+_log = logging.getLogger("slidekit")
 
 
 def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> SlideReport:
@@ -35,11 +41,44 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
         if report.status in ("failed", "skipped"):
             clear_slide(job)
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
+        _write(path, report)
     except (OSError, ValueError) as error:
-        # A full disk, or a name that no file or no JSON can bear.
+        # A full disk, or a name that no file or no JSON can bear. What has no report does not stay.
+        _clear_if_possible(job)
         return failed_report(job, f"Its {path.suffix} file cannot be written ({type(error).__name__}).")
     return report
+
+
+def _write(path: Path, report: SlideReport) -> None:
+    atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
+
+
+def _clear_if_possible(job: SlideJob) -> None:
+    try:
+        clear_slide(job)
+    except (OSError, ValueError) as error:
+        _log.warning("the files of %s cannot be removed (%s)", job.name, type(error).__name__)
+
+
+def keep_intent(job: SlideJob) -> None:
+    """Write ``{slide}.json`` before the first file takes its name: should the run be killed then, they are ours.
+
+    It says failed, as long as nothing better replaces it: the same command extracts the slide again.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    assert job.records_dir is not None
+    reason = "The run was cut off while its files were put in place. Run the same command again."
+    report = failed_report(job, reason).model_copy(
+        update={
+            "records": RecordFile(name=f"{job.name}.tfrecords", records=0, size=0, sha256=""),
+            "loose_tiles": int(job.tiles is not None),
+        }
+    )
+    _write(job.records_dir / f"{job.name}.json", report)
 
 
 def failed_report(job: SlideJob, reason: str) -> SlideReport:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from slidekit.errors import RecordError, ReportError
+from slidekit.extraction.exclusive import folder_lock
 from slidekit.extraction.resume import read_reports
 from slidekit.extraction.versions import library_versions
 from slidekit.io.atomic import atomic_write_text
@@ -45,6 +46,17 @@ def write_outputs(
     list of Path
         Tables and PDFs.
     """
+    try:
+        with folder_lock(report_dir):
+            return _write_outputs(report_dir, jobs, results, spec)
+    except OSError as error:
+        _log.error("a report could not be written: %s", error)
+        return []
+
+
+def _write_outputs(
+    report_dir: Path, jobs: Sequence[SlideJob], results: Mapping[str, SlideReport], spec: ExtractionSpec
+) -> list[Path]:
     from slidekit.report import write_tables
 
     folders = [] if spec.dry_run else records_dirs(jobs)
@@ -76,11 +88,12 @@ def records_dirs(jobs: Sequence[SlideJob]) -> list[Path]:
     return sorted({job.records_dir for job in jobs if job.records_dir is not None})
 
 
-def write_manifests(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
-    """Bring the manifests of a run up to date."""
+def write_manifests(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, patience: float | None = None) -> None:
+    """Bring the manifests of a run up to date; `patience` as for `folder_lock`."""
     for folder in [] if spec.dry_run else records_dirs(jobs):
         try:
-            write_manifest(folder)
+            with folder_lock(folder, patience=patience):
+                write_manifest(folder)
         except OSError as error:
             _log.error("the manifest could not be written: %s", error)
 
@@ -89,7 +102,7 @@ def _read_timings(path: Path) -> dict[str, float]:
     try:
         rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
         return {row["slide"]: float(row["seconds"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}  # none yet, or not ours: times are a convenience
 
 

@@ -12,7 +12,18 @@ from slidekit.io.atomic import PART
 from slidekit.slide.fate import Fate
 from slidekit.slide.job import SlideJob
 
-__all__ = ["check_ours", "clear_slide", "remove_parts"]
+__all__ = ["check_ours", "clear_slide", "remove_parts", "remove_shared_parts"]
+
+_STAMP = "[0-9]" * 8 + "-" + "[0-9]" * 6
+_SHARED = (
+    "extraction.json",
+    "manifest.json",
+    "extraction_report.csv",
+    "timings.csv",
+    f"tile_extraction_report-{_STAMP}*.pdf",
+    f"warn_report-{_STAMP}.txt",
+)
+"""Names of the files that stand once in a folder, whatever the slides."""
 
 
 def check_ours(job: SlideJob) -> None:
@@ -66,7 +77,7 @@ def _kept_tiles(table: Path, slide: str) -> list[str]:
     try:
         rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
         return [f"{slide}-{int(row['loc_x'])}-{int(row['loc_y'])}" for row in rows if row["reason"] == Fate.KEPT]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
 
 
@@ -79,3 +90,16 @@ def remove_parts(job: SlideJob) -> None:
             (folder / f"{job.name}{suffix}{PART}").unlink(missing_ok=True)
     if job.tiles is not None and (loose := job.tiles / f"{job.name}{PART}").is_dir():
         shutil.rmtree(loose)
+
+
+def remove_shared_parts(folder: Path) -> None:
+    """Remove the temporary files of a run that was cut off while it wrote what stands once in a folder.
+
+    Raises
+    ------
+    OSError
+        If one cannot be removed.
+    """
+    for pattern in _SHARED:
+        for path in folder.glob(f"{pattern}{PART}"):
+            path.unlink(missing_ok=True)

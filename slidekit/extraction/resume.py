@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from slidekit.errors import RecordError, SpecError
+from slidekit.extraction.verify.slide import check_slide
 from slidekit.io.atomic import atomic_write_text
 from slidekit.io.tfrecord import index_path, read_index
-from slidekit.slide.identity import slide_identity
+from slidekit.slide.identity import has_identity
 from slidekit.slide.job import SlideJob, job_hash
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
@@ -23,8 +25,11 @@ __all__ = [
     "read_report",
     "read_reports",
     "read_spec",
+    "read_spec_hash",
     "write_spec",
 ]
+
+_log = logging.getLogger("slidekit")
 
 SPEC_FILE = "extraction.json"
 
@@ -39,8 +44,11 @@ def read_report(path: Path) -> SlideReport | None:
 
 def read_reports(folder: Path) -> list[SlideReport]:
     """Read all slides' reports in a folder, by name of the slide."""
-    found = (read_report(path) for path in sorted(folder.glob("*.json")) if path.name not in _OTHER_JSON)
-    return sorted((report for report in found if report is not None), key=lambda report: report.slide)
+    paths = [path for path in folder.glob("*.json") if path.name not in _OTHER_JSON]
+    found = ((path, read_report(path)) for path in paths)
+    # A copy under another name, made by hand, is not another slide.
+    ours = [report for path, report in found if report is not None and path.stem == report.slide]
+    return sorted(ours, key=lambda report: report.slide)
 
 
 _OTHER_JSON = {SPEC_FILE, "manifest.json"}
@@ -61,18 +69,25 @@ def finished_report(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
     SlideReport or None
         None if the slide has to be extracted.
     """
-    if job.records_dir is None or not job.path.is_file():
+    if job.records_dir is None:
         return None
     report = read_report(job.records_dir / f"{job.name}.json")
-    if report is None or report.status not in ("done", "empty") or report.job_hash != job_hash(job, spec):
+    if report is None or report.status not in ("done", "empty"):
         return None
-    if report.identity != slide_identity(job.path):
+    try:
+        if report.job_hash != job_hash(job, spec):
+            return None
+    except OSError:
+        return None  # its ROI file cannot be read: whoever extracts the slide will say so
+    if not has_identity(job.path, report.identity):
         return None
     if spec.save_tiles and job.tiles is not None and report.kept and not (job.tiles / job.name).is_dir():
         return None
     if job.tfrecords is not None and report.kept and report.records is None:
         return None
-    return report if report.records is None or _records_agree(job.records_dir, report) else None
+    if report.records is not None and not _records_agree(job.records_dir, report):
+        return None
+    return None if spec.verify and not _is_whole(job, report) else report
 
 
 def _records_agree(folder: Path, report: SlideReport) -> bool:
@@ -83,6 +98,16 @@ def _records_agree(folder: Path, report: SlideReport) -> bool:
         return path.stat().st_size == report.records.size and len(index) == report.records.records == report.kept
     except (OSError, RecordError):
         return False
+
+
+def _is_whole(job: SlideJob, report: SlideReport) -> bool:
+    """Whether all of a slide's files are as they were written, by their bytes; images are not decoded."""
+    assert job.records_dir is not None
+    loose = None if job.tiles is None else job.tiles / job.name
+    faults = check_slide(job.records_dir, report, loose=loose).faults
+    for fault in faults:
+        _log.debug("slide %s is extracted again: %s %s", job.name, fault.path.name, fault.what)
+    return not faults
 
 
 def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str]) -> None:
@@ -106,13 +131,18 @@ def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str])
     path = folder / SPEC_FILE
     if not path.is_file():
         return
-    tiled = [report.slide for report in read_reports(folder) if report.kept]
-    changed = _differences(path, spec) if tiled else []
-    if not changed:
+    unknown = None
+    try:
+        changed = "; ".join(_differences(path, spec))
+    except SpecError as error:
+        unknown, changed = error, "unknown ones"
+    # Of ten thousand slides, reading what became of them takes a while.
+    tiled = [report.slide for report in read_reports(folder) if report.kept] if changed else []
+    if not tiled:
         return
     if not spec.overwrite:
-        raise SpecError(
-            f"The folder holds tiles that were made with other parameters ({'; '.join(changed)}).",
+        raise unknown or SpecError(
+            f"The folder holds tiles that were made with other parameters ({changed}).",
             mend="Use overwrite=True (--overwrite) to replace them, or another folder for TFRecords.",
             path=folder,
         )
@@ -128,8 +158,8 @@ def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str])
 def _differences(path: Path, spec: ExtractionSpec) -> list[str]:
     """What differs between ``extraction.json`` and a spec, a phrase for each parameter."""
     try:
-        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["spec"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        before: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SpecError(
             f"is not readable ({error}), so it cannot be known how the tiles beside it were made.",
             mend="Use overwrite=True (--overwrite) to extract them again, or another folder.",
@@ -153,8 +183,17 @@ def read_spec(folder: Path) -> ExtractionSpec | None:
         known = {name: value for name, value in fields.items() if name in ExtractionSpec.model_fields}
         methods = [method if isinstance(method, str) else str(method["method"]) for method in known.get("qc", [])]
         return ExtractionSpec.model_construct(**{**known, "qc": tuple(methods)})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def read_spec_hash(folder: Path) -> str | None:
+    """The hash of the parameters that a folder is extracted with; None if it is not known."""
+    try:
+        content = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(content["spec_hash"]) if isinstance(content, dict) and "spec_hash" in content else None
 
 
 def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str]) -> None:

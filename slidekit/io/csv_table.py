@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidekit.errors import SlidekitError
+from slidekit.io.user_file import read_bytes
 from slidekit.wording import cell_text
 
 if TYPE_CHECKING:
@@ -119,18 +120,19 @@ def table_of_frame(frame: pd.DataFrame, *, error: type[SlidekitError]) -> CSVTab
 
 
 def _read_text(path: Path, error: type[SlidekitError]) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}.", mend="Check the path.", path=path) from None
+    data = read_bytes(path, error=error)
     mend = "Save it as CSV UTF-8 (in Excel: Save As, CSV UTF-8)."
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise error("is a workbook, not a CSV file.", mend=mend, path=path)
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         raise error("is not UTF-8 text.", mend=mend, path=path, line=line) from None
+    if (place := text.find("\0")) >= 0:
+        what = "holds NUL characters, as UTF-16 and damaged files do."
+        raise error(what, mend=mend, path=path, line=text.count("\n", 0, place) + 1)
+    return text
 
 
 def _check_header(cells: tuple[str, ...], path: Path, line: int, error: type[SlidekitError]) -> tuple[str, ...]:

@@ -90,7 +90,11 @@ def decode_example(payload: bytes, *, path: Path | None = None) -> dict[str, byt
     try:
         example = _example_class().FromString(payload)
     except message.DecodeError as error:
-        raise RecordError("a record is not a tf.train.Example.", path=path) from error
+        raise RecordError(
+            "a record is not a tf.train.Example.",
+            mend="Give TFRecords of tiles, Slideflow's or slidekit's; or extract the slide again.",
+            path=path,
+        ) from error
     features: dict[str, bytes | int] = {}
     for name, feature in example.features.feature.items():
         values = feature.bytes_list.value or feature.int64_list.value

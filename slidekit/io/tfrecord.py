@@ -1,4 +1,4 @@
-"""TFRecord files without TensorFlow: records, their CRCs, and the index beside the file.
+"""TFRecord files without TensorFlow: records and their CRCs; the index beside a file is in `record_index`.
 
 The framing is TensorFlow's: length (uint64, little-endian), its masked CRC-32C, the payload, its masked CRC-32C. The
 payload is a ``tf.train.Example``; its features are Slideflow's (``image_raw``, ``slide``, ``loc_x``, ``loc_y``) and
@@ -7,22 +7,20 @@ ours beside them, which Slideflow ignores.
 
 from __future__ import annotations
 
-import io
+import os
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import google_crc32c
-import numpy as np
-import numpy.typing as npt
 
 from slidekit.errors import RecordError
-from slidekit.io.atomic import atomic_write
 from slidekit.io.example import decode_example, encode_example
+from slidekit.io.record_index import RecordIndex, index_path, read_index, write_index
+from slidekit.io.user_file import check_regular
 
 __all__ = [
     "FRAMING",
@@ -41,11 +39,13 @@ _CRC = struct.Struct("<I")
 FRAMING = 16
 """Bytes that framing adds to a payload."""
 
-_NOT_AN_INDEX = (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError, MemoryError)
-"""What numpy and zipfile raise on damaged files: damage can look like encryption, or like a huge array."""
-
 _LARGEST = 1 << 31
 """A length beyond this is damage: protobuf messages end at 2 GiB."""
+
+_WORTH_A_LOOK = 1 << 24
+"""Length from which the size of the file is asked for: no tile is that large."""
+
+_NO_TILES = "Give TFRecords of tiles, Slideflow's or slidekit's; or extract the slide again."
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class TileRecord:
 def _bytes(features: Mapping[str, bytes | int], name: str, path: Path | None) -> bytes:
     value = features.get(name)
     if not isinstance(value, bytes):
-        raise RecordError(f"a record has no feature {name!r}: these are not tiles.", path=path)
+        raise RecordError(f"a record has no feature {name!r}: these are not tiles.", mend=_NO_TILES, path=path)
     return value
 
 
@@ -158,10 +158,10 @@ def iter_records(path: str | Path) -> Iterator[tuple[int, bytes]]:
     Raises
     ------
     RecordError
-        At the first record that is damaged or cut off, naming its offset.
+        At the first record that is damaged or cut off, naming its offset; or if the file cannot be read.
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with _opened(path) as file:
         offset = 0
         while (payload := _read_frame(file, path, offset)) is not None:
             yield offset, payload
@@ -177,12 +177,23 @@ def read_record_at(path: str | Path, offset: int) -> TileRecord:
         If there is no whole, undamaged record at that place.
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with _opened(path) as file:
         file.seek(offset)
         payload = _read_frame(file, path, offset)
     if payload is None:
-        raise RecordError(f"there is no record at byte {offset}.", path=path)
+        raise _damage(f"there is no record at byte {offset}.", path)
     return TileRecord.decode(payload, path=path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    check_regular(path, error=RecordError)
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        why = error.strerror or error
+        raise RecordError(f"cannot be read: {why}.", mend="Check the path and the permissions.", path=path) from error
 
 
 def _damage(what: str, path: Path) -> RecordError:
@@ -196,66 +207,10 @@ def _read_frame(file: BinaryIO, path: Path, offset: int) -> bytes | None:
     if len(head) < 12 or _masked_crc(head[:8]) != _CRC.unpack(head[8:])[0]:
         raise _damage(f"the record at byte {offset} is damaged or cut off.", path)
     (length,) = _LENGTH.unpack(head[:8])
-    if length > _LARGEST:
+    # Python reserves all that it is asked to read: a false length must not cost memory.
+    if length > _LARGEST or (length > _WORTH_A_LOOK and length > os.fstat(file.fileno()).st_size - offset):
         raise _damage(f"the record at byte {offset} claims {length} bytes.", path)
     payload, crc = file.read(length), file.read(4)
     if len(payload) < length or len(crc) < 4 or _masked_crc(payload) != _CRC.unpack(crc)[0]:
         raise _damage(f"the record at byte {offset} is damaged or cut off.", path)
     return payload
-
-
-@dataclass(frozen=True)
-class RecordIndex:
-    """Where the records of a file are.
-
-    Attributes
-    ----------
-    extents
-        (n, 2) int64: byte offset, and bytes with framing.
-    locations
-        (n, 2) int64: the tiles' centres in level-0 pixels; None in old Slideflow indexes.
-    """
-
-    extents: npt.NDArray[np.int64]
-    locations: npt.NDArray[np.int64] | None
-
-    def __len__(self) -> int:
-        return len(self.extents)
-
-
-def index_path(tfrecord: Path) -> Path:
-    """Path of the index that belongs to a TFRecord file."""
-    return tfrecord.with_suffix(".index.npz")
-
-
-def write_index(path: Path, index: RecordIndex) -> None:
-    """Write an index as Slideflow reads it: ``arr_0`` and ``locations`` in an ``.npz``; the same bytes each time."""
-    arrays = {"arr_0": index.extents}
-    if index.locations is not None:
-        arrays["locations"] = index.locations
-    with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
-
-
-def read_index(path: Path) -> RecordIndex:
-    """Read an index, ours or Slideflow's.
-
-    Raises
-    ------
-    RecordError
-        If the file is not an index.
-    """
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            extents = arrays["arr_0"]
-            locations = arrays["locations"] if "locations" in arrays.files else None
-    except (*_NOT_AN_INDEX, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise _damage(f"not an index of records ({error}).", path) from error
-    if not _are_pairs(extents) or not (locations is None or (_are_pairs(locations) and len(locations) == len(extents))):
-        raise _damage("not an index of records (wrong shape).", path)
-    return RecordIndex(extents.astype(np.int64), None if locations is None else locations.astype(np.int64))
-
-
-def _are_pairs(array: object) -> bool:
-    # What is no .npy comes out of an .npz as bytes.
-    return isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.ndim == 2 and array.shape[1] == 2

@@ -8,7 +8,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from slidekit.errors import DatasetError
 from slidekit.pixels.dicom_header import read_series_uid
@@ -19,7 +19,9 @@ __all__ = [
     "check_unique_names",
     "find_slides",
     "has_slide_suffix",
+    "is_passed_folder",
     "slide_name",
+    "why_no_slide",
 ]
 
 logger = logging.getLogger(__name__)
@@ -106,8 +108,8 @@ def check_unique_names(paths: Iterable[str | Path]) -> None:
     DatasetError
         Naming both paths of the first name that occurs twice.
     """
-    seen: dict[str, Path] = {}
-    for path in map(Path, paths):
+    seen: dict[str, str | Path] = {}
+    for path in paths:
         name = slide_name(path)
         if name in seen:
             raise DatasetError(
@@ -133,11 +135,7 @@ def _walk(folder: Path, passed: Counter[str]) -> Iterator[tuple[Path, list[str]]
             continue
         if companions := mirax & set(folders):
             passed["MIRAX companion folders"] += len(companions)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and name.lower() not in _SYSTEM_FOLDERS and name not in mirax
-        )
+        folders[:] = sorted(name for name in folders if not is_passed_folder(name) and name not in mirax)
         yield Path(parent), sorted(names)
 
 
@@ -145,13 +143,25 @@ def _report_unreadable(error: OSError) -> None:
     logger.warning("Cannot look into %s: %s. Slides in it are missing.", error.filename, error.strerror)
 
 
-def _why_not(path: Path, companions: frozenset[str]) -> str | None:
+def is_passed_folder(name: str) -> bool:
+    """Whether a folder is passed over for its name: hidden ones, and those that systems fill with copies of names."""
+    return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
+
+
+def why_no_slide(path: PurePath) -> str | None:
+    """Why a file with the suffix of a slide is none, as far as its name tells: a phrase in the plural, or None."""
     if path.name.startswith("."):
         return "hidden files"
+    if path.suffix.lower() in _FLAT and _NOT_TISSUE.search(slide_name(Path(path))):
+        return "label, macro, thumbnail or mask images"
+    return None
+
+
+def _why_not(path: Path, companions: frozenset[str]) -> str | None:
     if path.name in companions:
         return "VMS companion files"
-    if path.suffix.lower() in _FLAT and _NOT_TISSUE.search(slide_name(path)):
-        return "label, macro, thumbnail or mask images"
+    if reason := why_no_slide(path):
+        return reason
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "special files"

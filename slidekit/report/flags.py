@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from slidekit.report.numerals import percent
@@ -53,10 +52,14 @@ class Flag:
         return FLAG_TITLES[self.code]
 
 
+_MOST_SHARE = 1 + 1e-6
+"""A share, and what sums of many parts may be off by."""
+
+
 def blur_of(report: SlideReport) -> float | None:
-    """Blur burden, or None where it was not measured or has no denominator."""
+    """Blur burden, or None where it was not measured, has no denominator, or is no share (in a damaged file)."""
     burden = report.blur_burden
-    return None if burden is None or math.isnan(burden) else burden
+    return burden if burden is not None and 0 <= burden <= _MOST_SHARE else None
 
 
 def flags_of(report: SlideReport) -> tuple[Flag, ...]:

@@ -192,13 +192,21 @@ def _output(spec: ExtractionSpec) -> tuple[Parameter, ...]:
 
 def _run(spec: ExtractionSpec) -> tuple[Parameter, ...]:
     before = "replaced" if spec.overwrite else "left alone" if spec.skip_extracted else "made again"
+    if before == "left alone" and spec.verify:
+        before = "left alone if whole"
     workers = "one per core" if spec.workers is None else str(spec.workers)
     threads = "cores / slides" if spec.threads is None else str(spec.threads)
+    memory = "its share" if spec.memory_limit is None else f"{significant(spec.memory_limit)} GB"
     return (
         Parameter("Slide fails if", f"> {_share(spec.max_unreadable)} of tiles unreadable", ("max_unreadable",)),
-        Parameter("Finished slides", before, ("skip_extracted", "overwrite")),
+        Parameter("Finished slides", before, ("skip_extracted", "verify", "overwrite")),
         # Where copies lie for the time of a run changes nothing, and is nobody's business here.
         Parameter("At a time", f"slides: {workers}; threads: {threads}", ("workers", "threads", "buffer", "buffer_gb")),
+        Parameter(
+            "Slide is given up",
+            f"after {significant(spec.time_limit)} min without progress; memory: {memory}",
+            ("time_limit", "memory_limit"),
+        ),
         Parameter("PDF report", "yes" if spec.report else "no", ("report",)),
     )
 

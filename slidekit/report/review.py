@@ -10,6 +10,7 @@ from pathlib import Path
 
 from slidekit.errors import ReportError
 from slidekit.io.atomic import atomic_write
+from slidekit.io.user_file import read_bytes
 from slidekit.report.flags import flags_of, severity
 from slidekit.slide.report_model import SlideReport
 
@@ -60,32 +61,46 @@ def read_review(path: str | Path, *, needs: Sequence[str] = ("slide",)) -> list[
         If it is not such a file.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ReportError(f"The review cannot be read: {error.strerror}.", path=path) from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        mend = 'In the spreadsheet, save it as "CSV UTF-8".'
-        raise ReportError("The review is not UTF-8.", mend=mend, path=path, line=line) from error
+    text = _read_text(path)
     if not text.strip():
         return []
     # Spreadsheets use the separator of the country that they are set to.
     first = text.lstrip().splitlines()[0]
     separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         return _rows([(reader.line_num, row) for row in reader], path, needs)
     except csv.Error as error:
-        raise ReportError(f"The review is not CSV: {error}.", path=path, line=reader.line_num) from error
+        mend = "Look for a quotation mark that is not closed."
+        raise ReportError(f"The review is not CSV: {error}.", mend=mend, path=path, line=reader.line_num) from error
+
+
+def _read_text(path: Path) -> str:
+    data = read_bytes(path, error=ReportError, what="The review")
+    mend = 'In the spreadsheet, save it as "CSV UTF-8".'
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ReportError("The review is not UTF-8.", mend=mend, path=path, line=line) from error
+    if (place := text.find("\0")) >= 0:
+        what = "The review holds NUL characters, as UTF-16 and damaged files do."
+        raise ReportError(what, mend=mend, path=path, line=text.count("\n", 0, place) + 1)
+    return text
 
 
 def _rows(lines: list[tuple[int, list[str]]], path: Path, needs: Sequence[str]) -> list[ReviewRow]:
     lines = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
+    if not lines:
+        return []
     head = [cell.strip().lower() for cell in lines[0][1]]
     if missing := [name for name in needs if name not in head]:
         mend = f"Its first line must be {','.join(REVIEW_COLUMNS)}."
         raise ReportError(f"The review has no column {missing[0]}.", mend=mend, path=path, line=lines[0][0])
+    if twice := [name for name in REVIEW_COLUMNS if head.count(name) > 1]:
+        # Which of two decisions counts is not for a program to choose.
+        what = f"The review has two columns named {twice[0]}."
+        raise ReportError(what, mend="Rename one of them.", path=path, line=lines[0][0])
     names = [cell.strip() for cell in lines[0][1]]
     rows = []
     for number, cells in lines[1:]:
@@ -95,7 +110,7 @@ def _rows(lines: list[tuple[int, list[str]]], path: Path, needs: Sequence[str]) 
         extra = [
             (names[place] if place < len(names) and names[place] else f"column {place + 1}", cell)
             for place, cell in enumerate(padded)
-            if place >= len(head) or head[place] not in REVIEW_COLUMNS or head.index(head[place]) != place
+            if place >= len(head) or head[place] not in REVIEW_COLUMNS
         ]
         rows.append(ReviewRow(**own, extra=tuple(extra), line=number))
     return rows

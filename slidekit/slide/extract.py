@@ -164,6 +164,10 @@ def _write(
     """Publish the files of a slide, all or none; without tiles that is the table alone."""
     records = None
     with ExitStack() as undo:
+        # First, for it names the loose tiles: should the run be killed, they are known.
+        table = folder / f"{wsi.name}.tiles.csv"
+        write_tile_table(table, wsi, outcomes)
+        undo.callback(table.unlink)
         if folders.tiles is not None and order:
             loose = folders.tiles / wsi.name
             name, suffix, existed = wsi.name, spec.img_format, loose.exists()
@@ -177,7 +181,6 @@ def _write(
             records = spool.write_tfrecord(path, order)
             undo.callback(index_path(path).unlink)
             undo.callback(path.unlink)
-        write_tile_table(folder / f"{wsi.name}.tiles.csv", wsi, outcomes)
         undo.pop_all()
     return records
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from slidekit.io.url import refuse_remote
 from slidekit.pixels.discovery import slide_name
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.mpp import SlideMPP, settle_mpp
@@ -55,6 +56,7 @@ class SlideImage:
         mpp: float | None = None,
         from_objective: bool = False,
     ) -> None:
+        refuse_remote(path)
         self.path = path
         self.name = slide_name(path)
         self._overviews: OrderedDict[tuple[int, int], RGBImage] = OrderedDict()

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidekit.io.lock import Claim
 from slidekit.slide.identity import file_digest
 from slidekit.slide.spec import ExtractionSpec
 
@@ -35,6 +36,8 @@ class SlideJob:
     copy
         Copy of the slide's file in a buffer, which its pixels are read from; None reads `path`. Whatever is said,
         written or looked up goes by `path` all the same.
+    claim
+        The lock under which the slide is extracted; nothing is published when it has been lost.
     """
 
     name: str
@@ -45,6 +48,7 @@ class SlideJob:
     tiles: Path | None = None
     previews: Path | None = None
     copy: Path | None = None
+    claim: Claim | None = None
 
     @property
     def records_dir(self) -> Path | None:

@@ -6,8 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
+
+from slidekit.slide.machine import cpu_quota
 
 __all__ = ["map_ordered", "usable_cores"]
 
@@ -16,15 +17,10 @@ B = TypeVar("B")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: by its affinity, and by the quota of its control group."""
+    """Cores that this process may use: by its affinity, and by the quota of its control groups."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass  # no control group of version 2: the affinity is all there is to know
-    return cores
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, round(quota)))
 
 
 def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int) -> Iterator[B]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from slidekit.slide.fate import Fate
 
 __all__ = ["RecordFile", "SlideReport", "SlideStatus"]
 
 SlideStatus = Literal["done", "empty", "skipped", "failed"]
+
+
+def _check_name(name: str) -> str:
+    """Refuse a name that leads out of its folder: files are looked up by it, and it may have been tampered with."""
+    if name in (".", "..") or "/" in name or "\0" in name:
+        raise ValueError("not the name of a file")
+    return name
+
+
+_FileName = Annotated[str, AfterValidator(_check_name)]
 
 
 class _Frozen(BaseModel):
@@ -32,7 +42,7 @@ class RecordFile(_Frozen):
         Hex digest of the whole file.
     """
 
-    name: str
+    name: _FileName
     records: int
     size: int
     sha256: str
@@ -109,9 +119,11 @@ class SlideReport(_Frozen):
         Size and hash of head and tail of the slide's file.
     job_hash
         Hash of the spec and of what is particular to the slide (µm/px given, ROI file).
+    worth_retrying
+        Whether what made a slide fail may have passed, such as a network that was away; not written to any file.
     """
 
-    slide: str
+    slide: _FileName
     path: str = ""
     status: SlideStatus
     reason: str = ""
@@ -147,6 +159,7 @@ class SlideReport(_Frozen):
     seconds: float = 0.0
     identity: str | None = None
     job_hash: str | None = None
+    worth_retrying: bool = Field(default=False, exclude=True)
 
     @property
     def kept(self) -> int:

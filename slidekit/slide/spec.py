@@ -48,7 +48,10 @@ class ExtractionSpec(BaseModel):
 
     # How a run is organised, not what it writes: left out of the hash and of ``extraction.json``.
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset(
-        {"workers", "threads", "buffer", "buffer_gb", "skip_extracted", "overwrite", "dry_run", "report"}
+        {
+            *("workers", "threads", "time_limit", "memory_limit", "buffer", "buffer_gb"),
+            *("skip_extracted", "verify", "overwrite", "dry_run", "report"),
+        }
     )
 
     tile_px: int = Field(ge=2, le=16384, description="Edge of a tile in pixels.")
@@ -129,6 +132,16 @@ class ExtractionSpec(BaseModel):
     )
     workers: int | None = Field(default=None, ge=1, description="Slides at a time; default: one per core.")
     threads: int | None = Field(default=None, ge=1, description="Threads in a slide; default: cores / workers.")
+    time_limit: float = Field(
+        default=60.0,
+        gt=0,
+        description="Minutes without any progress after which the process of a slide is ended.",
+    )
+    memory_limit: float | None = Field(
+        default=None,
+        gt=0,
+        description="Most GB of memory for a slide; default: what there is, and its share when memory runs out.",
+    )
     buffer: Annotated[Path | None, BeforeValidator(read_folder)] = Field(
         default=None, description="Folder on a fast disk that the next slides are copied to, and read from."
     )
@@ -136,6 +149,7 @@ class ExtractionSpec(BaseModel):
         default=None, gt=0, description="Most GB of copies at a time; default leaves a tenth of that disk free."
     )
     skip_extracted: bool = Field(default=True, description="Leave slides alone that are finished.")
+    verify: bool = Field(default=False, description="Check the SHA-256 of finished records before leaving them alone.")
     overwrite: bool = Field(
         default=False, description="Replace what was extracted into the same folder with other parameters."
     )

@@ -282,7 +282,7 @@ def test_a_child_that_cannot_be_started_fails_its_slide(jobs, make_spec, monkeyp
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("slidekit.extraction.isolation.subprocess.Popen", refuse)
+    monkeypatch.setattr("slidekit.extraction.isolation.process.subprocess.Popen", refuse)
     reports = run(jobs, make_spec())
     assert {report.reason for report in reports.values()} == {"No process can be started for it (Too many open files)."}
 
@@ -504,3 +504,15 @@ def test_skipped_for_want_of_regions_is_said(jobs, make_spec) -> None:
     without = {report.slide: report for report in reports.values() if report.status == "skipped"}
     assert len(without) == 4
     assert all("regions of interest" in report.reason for report in without.values())
+
+
+def test_parameters_that_cannot_be_read_are_replaced_only_when_asked(jobs, make_spec) -> None:
+    # Arrange
+    run(jobs, make_spec())
+    (jobs[0].tfrecords / "extraction.json").write_text("{")
+
+    # Act / Assert
+    with pytest.raises(SpecError, match=r"is not readable.*--overwrite"):
+        run(jobs, make_spec())
+    reports = run(jobs, make_spec(overwrite=True))
+    assert {report.status for report in reports.values()} == {"skipped"}

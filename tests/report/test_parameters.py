@@ -38,6 +38,8 @@ def test_every_field_of_the_spec_is_told(normalizer):
         ({"normalizer": "macenko", "normalizer_source": "/home/Doe/t.png"}, "Normalised to", "t.png"),
         ({"dry_run": True}, "Written", "nothing: dry run"),
         ({"mpp": 0.5}, "µm/px", "0.5 for all slides"),
+        ({}, "Slide is given up", "after 60 min without progress; memory: its share"),
+        ({"time_limit": 5, "memory_limit": 2.5}, "Slide is given up", "after 5 min without progress; memory: 2.5 GB"),
         ({"max_tiles": 1000}, "Tiles per slide", "at most 1,000"),
     ],
 )

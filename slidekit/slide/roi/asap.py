@@ -42,7 +42,7 @@ def read_asap(root: Node, log: ProblemLog) -> list[Drawing]:
     for number, annotation in enumerate(root.below("Annotation")):
         name, kind = annotation.get("Name") or f"ROI_{number}", annotation.get("Type")
         if kind.lower() not in AREAS:
-            others[kind] += 1
+            others[kind[:40]] += 1
             continue
         if kind.lower() == "spline":
             log.add("A spline, read as the polygon of its points.", "warning", name=name, line=annotation.line)

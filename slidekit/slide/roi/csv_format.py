@@ -14,10 +14,9 @@ from shapely import Polygon
 
 from slidekit.errors import ROIError
 from slidekit.io.atomic import atomic_write_text
-from slidekit.slide.roi.drawing import Drawing, Piece, ProblemLog
+from slidekit.slide.roi.drawing import MAX_COORDINATE, Drawing, Piece, ProblemLog, read_number
 from slidekit.slide.roi.nesting import nest
 from slidekit.slide.roi.region import ROI
-from slidekit.slide.roi.validate import MAX_COORDINATE
 
 __all__ = ["read_csv", "write_roi_csv"]
 
@@ -71,14 +70,15 @@ def read_csv(text: str, log: ProblemLog) -> list[Drawing]:
 
 def _rows(text: str, path: Path | None) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold something, with the line that each ends in."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if row and (row[0] or any(cell.strip() for cell in row)):
                 yield reader.line_num, row
     except csv.Error as error:
         what = f"The file is not readable as CSV: {error}."
-        raise ROIError(what, mend=MEND, path=path, line=reader.line_num) from error
+        mend = "Look for a quotation mark that is not closed."
+        raise ROIError(what, mend=mend, path=path, line=reader.line_num) from error
 
 
 def _columns(rows: Iterator[tuple[int, list[str]]], path: Path | None) -> dict[str, int]:
@@ -148,19 +148,27 @@ def _cell(row: Sequence[str], column: int | None) -> str:
 
 def _point(row: Sequence[str], columns: dict[str, int]) -> tuple[float, float] | str:
     """Read the vertex of a row, or say what is wrong with it."""
-    values = []
+    try:
+        x_text, y_text = row[columns["x_base"]], row[columns["y_base"]]
+        x, y = float(x_text), float(y_text)
+    except (IndexError, ValueError):
+        return _mistake(row, columns)
+    # Python takes 1_0 for ten, and nan for a number.
+    good = abs(x) <= MAX_COORDINATE and abs(y) <= MAX_COORDINATE and "_" not in x_text and "_" not in y_text
+    return (x, y) if good else _mistake(row, columns)
+
+
+def _mistake(row: Sequence[str], columns: dict[str, int]) -> str:
     for name in ("x_base", "y_base"):
         text = _cell(row, columns[name])
         if not text:
             return f"it has no {name}"
-        try:
-            value = float(text)
-        except ValueError:
+        value = read_number(text)
+        if math.isnan(value) and text.lower().lstrip("+-") != "nan":
             return f"{name} is {text[:40]!r}, which is not a number"
-        if not math.isfinite(value) or abs(value) > MAX_COORDINATE:
+        if not abs(value) <= MAX_COORDINATE:
             return f"{name} is {text[:40]}, which is not a position on a slide"
-        values.append(value)
-    return values[0], values[1]
+    return "it is no position on a slide"
 
 
 def write_roi_csv(path: str | Path, rois: Sequence[ROI]) -> None:

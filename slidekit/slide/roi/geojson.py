@@ -64,7 +64,7 @@ def is_qupath(data: Any) -> bool:
     """Whether GeoJSON carries the marks of QuPath, whose coordinates start at the bounds of the slide."""
     features = data.get("features", [data]) if isinstance(data, dict) else data
     return isinstance(features, list) and any(
-        QUPATH_PROPERTIES.intersection(_properties(feature)) or str(feature.get("id", "")).startswith("Path")
+        QUPATH_PROPERTIES.intersection(_properties(feature)) or _kind(feature.get("id"), "").startswith("Path")
         for feature in features
         if isinstance(feature, dict)
     )
@@ -103,7 +103,14 @@ def _geometries(geometry: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(members := current.get("geometries"), list) and members:
             waiting += reversed(members)
         else:
-            yield str(current.get("type", "geometry without type"))[:40], current.get("coordinates")
+            yield _kind(current.get("type"), "geometry without type"), current.get("coordinates")
+
+
+def _kind(value: Any, missing: str) -> str:
+    """Name of a kind, for counting; whatever is no text is shown by its type, for it may be of any size."""
+    if value is None or value == "":
+        return missing
+    return value[:40] if isinstance(value, str) else f"kind of type {type(value).__name__}"
 
 
 def _rings(rings: Any) -> tuple[Ring, ...]:
@@ -123,7 +130,7 @@ def _label(properties: dict[str, Any]) -> str | None:
     classification = properties.get("classification")
     if isinstance(classification, dict):
         names = classification.get("names")
-        joined = ": ".join(map(str, names)) if isinstance(names, list) else None
+        joined = ": ".join(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
         return _text(classification.get("name")) or _text(joined)
     return _text(classification)
 
@@ -152,7 +159,7 @@ def read_shapes(data: dict[str, Any], log: ProblemLog) -> list[Drawing]:
     shapes = data.get("shapes")
     for number, shape in enumerate(shapes if isinstance(shapes, list) else []):
         fields = shape if isinstance(shape, dict) else {}
-        kind, ring = str(fields.get("shape_type") or "polygon")[:40], _ring(fields.get("points"))
+        kind, ring = _kind(fields.get("shape_type"), "polygon"), _ring(fields.get("points"))
         if kind == "rectangle" and len(ring) == 2:
             (x0, y0), (x1, y1) = ring
             ring = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])

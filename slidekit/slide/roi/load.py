@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import shapely
+
 from slidekit.errors import ROIError
+from slidekit.io.user_file import parse_json, read_bytes
 from slidekit.slide.roi.asap import read_asap
 from slidekit.slide.roi.csv_format import read_csv
-from slidekit.slide.roi.drawing import Drawing, ProblemLog
+from slidekit.slide.roi.drawing import Drawing, ProblemLog, clean_text
 from slidekit.slide.roi.geojson import is_qupath, read_geojson, read_shapes
 from slidekit.slide.roi.imagescope import read_imagescope
 from slidekit.slide.roi.nesting import cut_out, nest
@@ -46,18 +49,28 @@ def find_roi_file(folder: str | Path, slide_name: str) -> Path | None:
     Returns
     -------
     Path or None
+
+    Raises
+    ------
+    ROIError
+        If the folder cannot be looked into.
     """
     folder = Path(folder)
     first = folder / f"{slide_name}{SUFFIXES[0]}"
-    # The commonest case without listing a large folder; a name with a slash in it would lead out of the
-    # folder.
-    if first.parent == folder and first.is_file():
-        return first
+    try:
+        # The commonest case without listing a large folder; a name with a slash in it would lead out of the
+        # folder.
+        if first.parent == folder and first.is_file():
+            return first
+        files = list(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        what = f"The folder cannot be looked into: {error.strerror or error}."
+        raise ROIError(what, mend="Check its permissions, and the length of the slide's name.", path=folder) from error
     other = slide_name.removesuffix(".ome") if slide_name.endswith(".ome") else f"{slide_name}.ome"
     # Some file systems keep accents apart from their letters (NFD), others together: compare in one form.
     stems = [unicodedata.normalize("NFC", stem) for stem in (slide_name, other)]
     found: list[tuple[int, int, str]] = []
-    for file in folder.iterdir() if folder.is_dir() else ():
+    for file in files:
         stem, suffix = unicodedata.normalize("NFC", file.stem), file.suffix.lower()
         if suffix in SUFFIXES and stem in stems and file.is_file():
             found.append((SUFFIXES.index(suffix), stems.index(stem), file.name))
@@ -103,44 +116,43 @@ def load_rois(
     """
     path = Path(path)
     log = ProblemLog(path)
-    data = _read_bytes(path)
-    start = data[:1024].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
-    origin, nested = (0.0, 0.0), True
-    if start == b"<":
-        drawings, nested = _read_xml(data, log)
-    elif start in (b"{", b"["):
-        content = _parse_json(data, path)
-        nested = isinstance(content, dict) and "shapes" in content
-        drawings = read_shapes(content, log) if nested else read_geojson(content, log)
-        if not nested:
-            origin = _qupath_origin(content, bounds_origin, roi_origin, log)
-    elif path.suffix.lower() not in SUFFIXES[1:]:
-        drawings = read_csv(_decode(data, path), log)
-    else:
-        what = f"The content is not what a {path.suffix} file of regions holds."
-        raise ROIError(what, mend="Export the regions again.", path=path)
-    origin = (float(roi_origin[0]), float(roi_origin[1])) if roi_origin is not None else origin
-    pieces = mend(_shift(drawings, origin), log)
-    pieces = on_slide(nest(pieces, log) if nested else cut_out(pieces, log), slide_size, log)
+    drawings, nested, origin = _read_drawings(path, log, bounds_origin, roi_origin)
+    if roi_origin is not None:
+        origin = (float(roi_origin[0]), float(roi_origin[1]))
+    try:
+        pieces = mend(_shift(_tidy(drawings, log), origin), log)
+        pieces = on_slide(nest(pieces, log) if nested else cut_out(pieces, log), slide_size, log)
+    except shapely.errors.GEOSException as error:
+        what = f"Its regions are beyond what geometry can compute ({error})."
+        raise ROIError(what, mend="Draw them again, more simply.", path=path) from error
     if not drawings and not log.problems:
         log.add("The file holds no regions.", "warning")
     rois = name_regions(pieces, log)
     return ROISet(rois, log.finish(), path, origin)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ROIError(
-                f"The file has {size >> 20} MiB, over the limit of {MAX_FILE_BYTES >> 20} MiB.",
-                mend="Export the annotations only, without detections and cells.",
-                path=path,
-            )
-        return path.read_bytes()
-    except OSError as error:
-        what = f"The file cannot be read: {error.strerror or error}."
-        raise ROIError(what, mend="Check the path and the permissions.", path=path) from error
+def _read_drawings(
+    path: Path, log: ProblemLog, bounds_origin: tuple[float, float], roi_origin: tuple[float, float] | None
+) -> tuple[list[Drawing], bool, tuple[float, float]]:
+    """What the file says, whether outlines inside each other are holes, and what the coordinates are relative to."""
+    data = read_bytes(
+        path,
+        error=ROIError,
+        limit=MAX_FILE_BYTES,
+        too_large="Export the annotations only, without detections and cells.",
+    )
+    start = data[:1024].lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
+    if start == b"<":
+        return *_read_xml(data, log), (0.0, 0.0)
+    if start in (b"{", b"["):
+        content = _parse_json(data, path, log)
+        if isinstance(content, dict) and "shapes" in content:
+            return read_shapes(content, log), True, (0.0, 0.0)
+        return read_geojson(content, log), False, _qupath_origin(content, bounds_origin, roi_origin, log)
+    if path.suffix.lower() in SUFFIXES[1:]:
+        what = f"The content is not what a {path.suffix} file of regions holds."
+        raise ROIError(what, mend="Export the regions again.", path=path)
+    return read_csv(_decode(data, path), log), True, (0.0, 0.0)
 
 
 def _read_xml(data: bytes, log: ProblemLog) -> tuple[list[Drawing], bool]:
@@ -154,33 +166,51 @@ def _read_xml(data: bytes, log: ProblemLog) -> tuple[list[Drawing], bool]:
         f"XML that starts with <{root.tag[:40]}> is not an annotation format that slidekit knows.",
         mend="Known are ImageScope XML (<Annotations>) and ASAP XML (<ASAP_Annotations>).",
         path=log.path,
-        line=root.line,
+        line=root.line or None,
     )
 
 
 def _decode(data: bytes, path: Path) -> str:
     """Text of a file: UTF-8 with or without a byte-order mark, UTF-16 with one."""
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    mend_it = 'Save the file as UTF-8 (in Excel: "CSV UTF-8").'
     try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ROIError(
-            "The text is not UTF-8.",
-            mend='Save the file as UTF-8 (in Excel: "CSV UTF-8").',
-            path=path,
-            line=None if wide else data.count(b"\n", 0, error.start) + 1,
-        ) from error
+        line = None if wide else data.count(b"\n", 0, error.start) + 1
+        raise ROIError("The text is not UTF-8.", mend=mend_it, path=path, line=line) from error
+    if (place := text.find("\0")) >= 0:
+        what = "The text holds NUL characters, as damaged files do, and UTF-16 that does not say so."
+        raise ROIError(what, mend=mend_it, path=path, line=text.count("\n", 0, place) + 1)
+    return text
 
 
-def _parse_json(data: bytes, path: Path) -> Any:
-    try:
-        return json.loads(_decode(data, path))
-    except json.JSONDecodeError as error:
-        mend_it = "Export the annotations again."
-        raise ROIError(f"The JSON is damaged: {error.msg}.", mend=mend_it, path=path, line=error.lineno) from error
-    except (RecursionError, ValueError) as error:
-        what = "The JSON is nested too deep, or holds numbers of thousands of digits."
-        raise ROIError(what, mend="Export the annotations again.", path=path) from error
+def _parse_json(data: bytes, path: Path, log: ProblemLog) -> Any:
+    repeated: Counter[str] = Counter()
+    content = parse_json(
+        _decode(data, path),
+        path=path,
+        error=ROIError,
+        mend="Export the annotations again.",
+        on_repeat=lambda key: repeated.update([key]),
+    )
+    for key, count in repeated.items():
+        log.add(f"{count} x the key {key[:40]!r} twice in one object: the last one was read.", "warning")
+    return content
+
+
+def _tidy(drawings: Sequence[Drawing], log: ProblemLog) -> list[Drawing]:
+    """Give regions names and labels that a record, a log and a report can hold."""
+    tidied = []
+    for drawing in drawings:
+        name = clean_text(drawing.name).strip() or "unnamed"
+        label = None if drawing.label is None else clean_text(drawing.label).strip() or None
+        if (name, label) != (drawing.name, drawing.label):
+            what = "Its name or label is very long, or has characters that cannot be printed: changed."
+            log.add(what, "mended", name=name, line=drawing.line)
+            drawing = replace(drawing, name=name, label=label)
+        tidied.append(drawing)
+    return tidied
 
 
 def _qupath_origin(

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from shapely import Polygon, STRtree
 from shapely.geometry.base import BaseGeometry
 
+from slidekit.slide.roi.containment import Group, Pairs, containing, group_of, related, without_copies
 from slidekit.slide.roi.drawing import Piece, ProblemLog
 
 __all__ = ["cut_out", "nest", "polygon_parts"]
-
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def nest(pieces: Sequence[Piece], log: ProblemLog) -> list[Piece]:
@@ -38,8 +37,10 @@ def nest(pieces: Sequence[Piece], log: ProblemLog) -> list[Piece]:
     list of Piece
         Regions with their holes, in the order of `pieces`; a region that a hole cuts apart gives several.
     """
+    pieces = without_copies(pieces, log)
     polygons = np.array([piece.polygon for piece in pieces], dtype=object)
-    pairs = _containing(pieces, polygons)
+    group = group_of(pieces)
+    pairs = containing(pieces, polygons, group, log)
     doubles = _doubles(pieces, pairs)
     if doubles:
         for later, first in doubles.items():
@@ -48,8 +49,8 @@ def nest(pieces: Sequence[Piece], log: ProblemLog) -> list[Piece]:
             log.add(what, "skipped", name=drawing.name, line=drawing.line)
         return nest([piece for index, piece in enumerate(pieces) if index not in doubles], log)
     parent = _parents(polygons, pairs)
-    hole = _holes(pieces, polygons, parent)
-    cuts = _cuts(pieces, polygons, pairs, parent, hole)
+    hole = _holes(polygons, parent, group.negative)
+    cuts = _cuts(polygons, pairs, parent, hole, group)
     regions: list[Piece] = []
     for index, piece in enumerate(pieces):
         if hole[index]:
@@ -83,17 +84,18 @@ def cut_out(pieces: Sequence[Piece], log: ProblemLog) -> list[Piece]:
     if not negative:
         return list(pieces)
     positive = [piece for piece in pieces if not piece.drawing.negative]
-    tree = STRtree([piece.polygon for piece in negative])
+    # Together first: many exclusions over each other are few areas, and each region meets few of them.
+    merged = shapely.get_parts(shapely.union_all([piece.polygon for piece in negative]))
+    areas, outlines = STRtree(merged), STRtree([piece.polygon for piece in negative])
     regions: list[Piece] = []
-    used: set[int] = set()
+    used = np.zeros(len(negative), np.bool_)
     for piece in positive:
-        touched = tree.query(piece.polygon, predicate="intersects")
-        used.update(touched.tolist())
-        regions += _subtract(piece, [negative[index].polygon for index in sorted(touched)], log)
-    for index, piece in enumerate(negative):
-        if index not in used:
-            drawing = piece.drawing
-            log.add("An exclusion that lies in no region.", "skipped", name=drawing.name, line=drawing.line)
+        used[outlines.query(piece.polygon, predicate="intersects")] = True
+        touched = areas.query(piece.polygon, predicate="intersects")
+        regions += _subtract(piece, [merged[index] for index in sorted(touched)], log)
+    for index in np.flatnonzero(~used).tolist():
+        drawing = negative[index].drawing
+        log.add("An exclusion that lies in no region.", "skipped", name=drawing.name, line=drawing.line)
     return regions
 
 
@@ -115,30 +117,6 @@ def _doubles(pieces: Sequence[Piece], pairs: Pairs) -> dict[int, int]:
     return doubles
 
 
-def _group(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Label, layer and sign of the pieces as arrays, so that pairs can be compared at once."""
-    numbers: dict[str | None, int] = {}
-    label = [numbers.setdefault(piece.drawing.label, len(numbers)) for piece in pieces]
-    layer = [piece.drawing.layer for piece in pieces]
-    negative = [piece.drawing.negative for piece in pieces]
-    return np.array(label, np.int64), np.array(layer, np.int64), np.array(negative, np.bool_)
-
-
-def _related(pieces: Sequence[Piece], pairs: Pairs) -> Pairs:
-    """Keep the pairs that act on each other: of one label, or of one layer where one is negative."""
-    label, layer, negative = _group(pieces)
-    first, second = pairs
-    signed = negative[first] | negative[second]
-    same = np.where(signed, layer[first] == layer[second], label[first] == label[second]) & (first != second)
-    return first[same], second[same]
-
-
-def _containing(pieces: Sequence[Piece], polygons: NDArray[np.object_]) -> Pairs:
-    """Pairs (outer, inner) of related pieces."""
-    outer, inner = STRtree(polygons).query(polygons, predicate="covers")
-    return _related(pieces, (outer.astype(np.int64), inner.astype(np.int64)))
-
-
 def _parents(polygons: NDArray[np.object_], pairs: Pairs) -> NDArray[np.int64]:
     """Index of the smallest outline around each one, -1 where there is none."""
     outer, inner = pairs
@@ -149,9 +127,8 @@ def _parents(polygons: NDArray[np.object_], pairs: Pairs) -> NDArray[np.int64]:
     return parent
 
 
-def _holes(pieces: Sequence[Piece], polygons: NDArray[np.object_], parent: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _holes(polygons: NDArray[np.object_], parent: NDArray[np.int64], negative: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether each outline is a hole; an outline around it is larger, so it is decided before."""
-    _, _, negative = _group(pieces)
     hole = negative.copy()
     for index in np.argsort(-shapely.area(polygons), kind="stable"):
         around = parent[index]
@@ -160,14 +137,14 @@ def _holes(pieces: Sequence[Piece], polygons: NDArray[np.object_], parent: NDArr
 
 
 def _cuts(
-    pieces: Sequence[Piece],
     polygons: NDArray[np.object_],
     pairs: Pairs,
     parent: NDArray[np.int64],
     hole: NDArray[np.bool_],
+    group: Group,
 ) -> dict[int, list[int]]:
     """For each region the holes to cut from it."""
-    count = len(pieces)
+    count = len(polygons)
     outer, inner = pairs
     keep = ~hole[outer] & hole[inner]
     outer, inner = outer[keep], inner[keep]
@@ -177,24 +154,17 @@ def _cuts(
     cuts: dict[int, list[int]] = {}
     for region, hole_index in zip(outer[~above].tolist(), inner[~above].tolist(), strict=True):
         cuts.setdefault(region, []).append(hole_index)
-    _, _, negative = _group(pieces)
-    if negative.any():
-        _add_crossing(pieces, polygons, pairs, negative, cuts)
+    if group.negative.any():
+        _add_crossing(polygons, pairs, group, cuts)
     return {region: sorted(mine) for region, mine in cuts.items()}
 
 
-def _add_crossing(
-    pieces: Sequence[Piece],
-    polygons: NDArray[np.object_],
-    pairs: Pairs,
-    negative: NDArray[np.bool_],
-    cuts: dict[int, list[int]],
-) -> None:
+def _add_crossing(polygons: NDArray[np.object_], pairs: Pairs, group: Group, cuts: dict[int, list[int]]) -> None:
     """Cut negative outlines from regions of their layer that they overlap without lying inside."""
-    count = len(pieces)
+    count, negative = len(polygons), group.negative
     first, second = STRtree(polygons).query(polygons[negative], predicate="intersects")
     holes = np.flatnonzero(negative)[first]
-    holes, regions = _related(pieces, (holes.astype(np.int64), second.astype(np.int64)))
+    holes, regions = related(group, (holes.astype(np.int64), second.astype(np.int64)))
     nested = np.concatenate([pairs[0] * count + pairs[1], pairs[1] * count + pairs[0]])
     crossing = ~negative[regions] & ~np.isin(holes * count + regions, nested)
     for hole_index, region in zip(holes[crossing].tolist(), regions[crossing].tolist(), strict=True):

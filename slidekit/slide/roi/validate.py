@@ -9,14 +9,12 @@ import shapely
 from shapely import Polygon
 from shapely.validation import explain_validity
 
-from slidekit.slide.roi.drawing import Drawing, Piece, ProblemLog, Ring
+from slidekit.slide.roi.crossings import is_noise
+from slidekit.slide.roi.drawing import MAX_COORDINATE, Drawing, Piece, ProblemLog, Ring
 from slidekit.slide.roi.nesting import polygon_parts
 from slidekit.slide.roi.region import ROI
 
-__all__ = ["MAX_COORDINATE", "mend", "name_regions", "on_slide"]
-
-MAX_COORDINATE = 1e9
-"""Largest coordinate (pixels) that is taken for one: no slide is a kilometre wide."""
+__all__ = ["mend", "name_regions", "on_slide"]
 
 EDGE = 1.0
 """Pixels by which an outline may leave the slide unsaid: drawing tools round to whole pixels."""
@@ -48,31 +46,37 @@ def mend(drawings: Sequence[Drawing], log: ProblemLog) -> list[Piece]:
     return pieces
 
 
-def _mend_polygon(drawing: Drawing, rings: tuple[Ring, ...], log: ProblemLog) -> list[Polygon]:
-    outer = _clean(drawing, rings[0], log) if rings else np.empty((0, 2))
+def _mend_polygon(drawing: Drawing, drawn: tuple[Ring, ...], log: ProblemLog) -> list[Polygon]:
+    outer = _clean(drawing, drawn[0], log) if drawn else np.empty((0, 2))
     if (count := _distinct(outer)) < 3:
         what = f"An area needs three different points, and the outline has {count}."
         log.add(what, "skipped", name=drawing.name, line=drawing.line)
         return []
     holes = []
-    for ring in rings[1:]:
+    for ring in drawn[1:]:
         clean = _clean(drawing, ring, log)
         if _distinct(clean) >= 3:
             holes.append(clean)
         else:
             what = "A hole with fewer than three different points is left out."
             log.add(what, "mended", name=drawing.name, line=drawing.line)
+    rings = [outer, *holes]
     polygon = Polygon(outer, holes)
-    if polygon.is_valid:
-        return [polygon]
-    why = explain_validity(polygon)
-    parts = polygon_parts(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
+    valid = not (noise := is_noise(rings)) and polygon.is_valid
+    if noise or is_noise(rings, valid=valid):
+        what = "The outline crosses itself tens of thousands of times, as no drawing does."
+        log.add(what, "skipped", name=drawing.name, line=drawing.line)
+        return []
+    if valid:
+        parts = [polygon] if polygon.area > 0 else []
+    else:
+        parts = polygon_parts(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
     if not parts:
         log.add("The outline has no area.", "skipped", name=drawing.name, line=drawing.line)
-        return []
-    into = "" if len(parts) == 1 else f" It falls into {len(parts)} parts."
-    what = f"The outline crosses or touches itself ({why}); mended.{into}"
-    log.add(what, "mended", name=drawing.name, line=drawing.line)
+    elif not valid:
+        into = "" if len(parts) == 1 else f" It falls into {len(parts)} parts."
+        what = f"The outline crosses or touches itself ({explain_validity(polygon)}); mended.{into}"
+        log.add(what, "mended", name=drawing.name, line=drawing.line)
     return parts
 
 
@@ -89,8 +93,8 @@ def _clean(drawing: Drawing, ring: Ring, log: ProblemLog) -> Ring:
 def _distinct(ring: Ring) -> int:
     """Count the different points of a ring, up to three: nobody needs to know more."""
     seen: set[tuple[float, ...]] = set()
-    for point in map(tuple, ring.tolist()):
-        seen.add(point)
+    for point in ring:
+        seen.add(tuple(point))
         if len(seen) == 3:
             break
     return len(seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler
@@ -17,10 +17,16 @@ from slidekit.slide.roi.drawing import Ring, read_points
 
 __all__ = ["Node", "parse_xml", "vertices"]
 
+VERTICES = frozenset({"Coordinate", "V", "Vertex"})
+"""Elements that are one point each, and most of a file."""
+
+_NOTHING: list[Node] = []
+"""Children of all vertices: it stays empty, for what may lie inside of a vertex is never asked for."""
+
 MEND = "Export the annotations again from ImageScope or ASAP."
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """One element.
 
@@ -37,20 +43,21 @@ class Node:
     tag: str
     attributes: dict[str, str]
     line: int
-    children: list[Node] = field(default_factory=list)
+    children: list[Node]
 
     def get(self, name: str) -> str:
         """Return an attribute without blanks around it, empty where it is missing."""
         return self.attributes.get(name, "").strip()
 
     def below(self, *tags: str) -> Iterator[Node]:
-        """Elements of some names anywhere below, in the order of the file."""
+        """Elements of some names anywhere below, in the order of the file, but none inside another of them."""
         waiting = list(reversed(self.children))
         while waiting:
             node = waiting.pop()
             if node.tag in tags:
                 yield node
-            waiting += reversed(node.children)
+            else:
+                waiting += reversed(node.children)
 
 
 class _TreeHandler(ContentHandler):
@@ -58,7 +65,7 @@ class _TreeHandler(ContentHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Node("", {}, 0)
+        self.root = Node("", {}, 0, [])
         self._open = [self.root]
         self._place: Locator | None = None
 
@@ -66,9 +73,17 @@ class _TreeHandler(ContentHandler):
         self._place = locator
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 (SAX's name)
-        line = self._place.getLineNumber() if self._place is not None else None
-        node = Node(name, dict(attrs.items()), line or 0)
-        self._open[-1].children.append(node)
+        if name in VERTICES:
+            # Most of a large file: their lines are not worth the time.
+            node = Node(name, dict(attrs.items()), 0, _NOTHING)
+        else:
+            line = None if self._place is None else self._place.getLineNumber()
+            node = Node(name, dict(attrs.items()), line or 0, [])
+        parent = self._open[-1]
+        if parent.children is not _NOTHING:
+            parent.children.append(node)
+        elif name in VERTICES:
+            raise SAXException("a point lies inside of a point")
         self._open.append(node)
 
     def endElement(self, name: str) -> None:  # noqa: N802 (SAX's name)
@@ -88,13 +103,14 @@ def parse_xml(data: bytes, path: Path | None) -> Node:
     Raises
     ------
     ROIError
-        If it is not well-formed, or declares entities.
+        If it is not well-formed, or declares a document type or entities.
     """
     handler = _TreeHandler()
     try:
-        defusedxml.sax.parseString(data, handler)
+        # Attributes that a document type declares would be added to each element, whatever their size.
+        defusedxml.sax.parseString(data, handler, forbid_dtd=True)
     except DefusedXmlException as error:
-        what = "The XML declares entities, which annotations never need."
+        what = "The XML declares a document type or entities, which annotations never need."
         raise ROIError(what, mend=MEND, path=path) from error
     except SAXParseException as error:
         what = f"The XML is damaged: {error.getMessage()}."

@@ -3,16 +3,20 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from buffer_helpers import IN_PLACE, copies_in, wait_until
 
-from slidekit.extraction import buffer_folder, buffering
-from slidekit.extraction.buffer_folder import BufferFolder
-from slidekit.extraction.buffering import SlideBuffer, open_buffer
+from slidekit.extraction.buffer import folder as buffer_folder
+from slidekit.extraction.buffer import slides as slide_buffer
+from slidekit.extraction.buffer.folder import BufferFolder
+from slidekit.extraction.buffer.opening import open_buffer
+from slidekit.extraction.buffer.slides import SlideBuffer
 from slidekit.extraction.outcome import failed_report
 from slidekit.extraction.runner import SlideJob
+from slidekit.io.url import RemotePath
 from slidekit.slide.report_model import SlideReport
 
 
@@ -26,11 +30,11 @@ def slides(tmp_path: Path) -> list[SlideJob]:
 
 
 @pytest.fixture
-def make_buffer(buffer: Path):
+def make_buffer(buffer: Path, make_spec):
     made: list[SlideBuffer] = []
 
     def make(jobs, *, most: int | None = None, ahead: int = 9) -> SlideBuffer:
-        made.append(SlideBuffer(jobs, BufferFolder(buffer), most=most, ahead=ahead))
+        made.append(SlideBuffer(jobs, BufferFolder(buffer), make_spec(), most=most, ahead=ahead))
         return made[-1]
 
     yield make
@@ -119,12 +123,12 @@ def test_a_slide_that_fails_with_its_copy_whole_is_not_tried_again(slides, make_
 def test_stopping_frees_who_waits_for_a_copy(slides, make_buffer, monkeypatch) -> None:
     # Arrange: a share that hangs
     hangs, runs = threading.Event(), []
-    monkeypatch.setattr(buffering, "slide_files", lambda path: hangs.wait(10) and [])
-    monkeypatch.setattr(buffering, "_SECONDS_TO_STOP", 0.05)
+    monkeypatch.setattr(slide_buffer, "slide_files", lambda path: hangs.wait(10) and [])
+    monkeypatch.setattr(slide_buffer, "_SECONDS_TO_STOP", 0.05)
     one = make_buffer(slides)
     worker = threading.Thread(target=lambda: runs.append(one.run(slides[0], done)))
     worker.start()
-    wait_until(lambda: one._asked)
+    wait_until(lambda: one._waiting)
 
     # Act
     one.close()
@@ -162,3 +166,73 @@ def test_what_a_library_says_of_the_copy_is_said_of_the_slide(tmp_path) -> None:
     report = failed_report(job, f"cannot open {tmp_path}/buffer/0/a/Slidedat.ini")
 
     assert report.reason == f"Cannot open {tmp_path}/a/Slidedat.ini"
+
+
+def test_the_copy_is_lent_to_the_job_that_asks(slides, make_buffer, tmp_path) -> None:
+    # It was announced before it was locked.
+    asks = replace(slides[0], previews=tmp_path)
+    lent = []
+
+    make_buffer(slides).run(asks, lambda job: lent.append(job) or done(job))
+
+    assert lent == [replace(asks, copy=lent[0].copy)]
+    assert lent[0].copy is not None
+
+
+def test_a_slide_that_is_not_run_gives_its_room_back(slides, make_buffer, buffer) -> None:
+    one = make_buffer(slides, most=200, ahead=2)
+    wait_until(lambda: copies_in(buffer) == ["a.svs", "b.svs"])
+
+    one.forget(slides[0])
+    one.forget(slides[4])
+
+    wait_until(lambda: copies_in(buffer) == ["b.svs", "c.svs"])
+    assert [one.run(job, done).path for job in slides[1:4]] == ["copy"] * 3
+    wait_until(lambda: copies_in(buffer) == ["f.svs"])
+    # Asked for all the same, as after another run has failed on them.
+    assert one.run(slides[0], done).path == "copy"
+    assert one.run(slides[4], done).path == "copy"
+
+
+def test_a_slide_that_is_forgotten_while_it_is_copied_gives_its_room_back(
+    slides, make_buffer, buffer, monkeypatch
+) -> None:
+    # Arrange: a slow share
+    begun, goes_on = threading.Event(), threading.Event()
+    list_files = slide_buffer.slide_files
+
+    def slow(path: Path):
+        begun.set()
+        assert goes_on.wait(10)
+        return list_files(path)
+
+    monkeypatch.setattr(slide_buffer, "slide_files", slow)
+    one = make_buffer(slides[:1], most=100)
+    assert begun.wait(10)
+
+    # Act
+    one.forget(slides[0])
+    goes_on.set()
+
+    # Assert
+    wait_until(lambda: one._under_way is None and one._held == 0)
+    assert copies_in(buffer) == []
+    assert one.run(slides[0], done).path == "copy"
+
+
+@pytest.mark.parametrize("most", [100, 200])
+def test_copies_that_nobody_asks_for_block_nobody(slides, make_buffer, buffer, most: int) -> None:
+    # Another run is at work on the first slides: they are never asked for, and the copier is not told.
+    one = make_buffer(slides, most=most, ahead=1)
+    wait_until(lambda: copies_in(buffer) == ["a.svs"])
+
+    assert [one.run(job, done).path for job in slides[2:]] == (["copy"] * 4 if most == 200 else ["place"] * 4)
+
+
+def test_a_remote_slide_gets_the_room_of_copies_that_nobody_asks_for(slides, make_buffer, buffer) -> None:
+    # It cannot be read in place, and so waits for a copy.
+    remote = [replace(job, path=RemotePath.of(job.path.as_uri())) for job in slides]
+    one = make_buffer(remote, most=100, ahead=1)
+    wait_until(lambda: copies_in(buffer) == ["a.svs"])
+
+    assert [one.run(job, done).path for job in (*remote[2:], remote[0])] == ["copy"] * 5

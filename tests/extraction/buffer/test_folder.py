@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from slidekit.errors import SpecError
-from slidekit.extraction.buffer_folder import BufferFolder, check_buffer, remove_leftovers
-from slidekit.extraction.companions import slide_files
+from slidekit.extraction.buffer.companions import slide_files
+from slidekit.extraction.buffer.folder import BufferFolder, check_buffer, remove_leftovers
 from slidekit.pixels.discovery import find_slides
 
 # A run that copied a slide, says where, and is killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from slidekit.extraction.buffer_folder import BufferFolder
-from slidekit.extraction.companions import slide_files
+from slidekit.extraction.buffer.folder import BufferFolder
+from slidekit.extraction.buffer.companions import slide_files
 folder = BufferFolder(Path(sys.argv[1]))
 folder.add(0, slide_files(Path(sys.argv[2])), going=lambda: True)
 print(folder.path, flush=True)

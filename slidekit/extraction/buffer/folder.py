@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slidekit.errors import SpecError
-from slidekit.extraction.companions import SlideFile, copy_files
+from slidekit.extraction.buffer.companions import SlideFile, copy_files
 from slidekit.io.atomic import PART
 
 __all__ = ["BufferFolder", "check_buffer", "remove_leftovers"]

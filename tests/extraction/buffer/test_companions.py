@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slidekit.extraction.companions import NotCopiedError, copy_files, slide_files
+from slidekit.extraction.buffer.companions import NotCopiedError, copy_files, slide_files
 
 
 def always() -> bool:

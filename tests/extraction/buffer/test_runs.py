@@ -9,7 +9,7 @@ import pytest
 from buffer_helpers import IN_PLACE, bytes_in, copies_in, wait_until
 
 from slidekit.errors import SpecError
-from slidekit.extraction import buffering, companions
+from slidekit.extraction.buffer import companions, slides
 from slidekit.extraction.runner import SlideJob, run_extraction
 
 
@@ -207,7 +207,7 @@ def test_only_what_will_be_read_is_copied(jobs, make_spec, buffer, monkeypatch) 
         copied.append(path)
         return companions.slide_files(path)
 
-    monkeypatch.setattr(buffering, "slide_files", noted)
+    monkeypatch.setattr(slides, "slide_files", noted)
 
     # Act / Assert: finished before
     reports = run(jobs[:2], make_spec(buffer=buffer))

@@ -6,10 +6,13 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from slidekit.io.atomic import PART
+from slidekit.io.remote import list_remote, open_remote, remote_state
+from slidekit.io.url import RemotePath
 from slidekit.pixels.dicom_header import read_series_uid
 
 __all__ = ["NotCopiedError", "SlideFile", "copy_files", "slide_files"]
@@ -34,13 +37,19 @@ class SlideFile(NamedTuple):
     size
         Bytes.
     changed
-        When it was changed last, ns.
+        When it was changed last, ns; or what a remote store knows that changes when the file does.
     """
 
     source: Path
     place: Path
     size: int
-    changed: int
+    changed: int | str
+
+
+class _Source(Protocol):
+    """A file that is open for reading."""
+
+    def readinto(self, piece: memoryview, /) -> int | None: ...
 
 
 def slide_files(path: Path) -> list[SlideFile]:
@@ -60,6 +69,8 @@ def slide_files(path: Path) -> list[SlideFile]:
         If a file is missing or cannot be read.
     NotCopiedError
         If it cannot be known which files belong to the slide.
+    MissingExtraError
+        If the slide lies in a remote store that is opened by a package which is missing.
 
     Notes
     -----
@@ -68,6 +79,8 @@ def slide_files(path: Path) -> list[SlideFile]:
     """
     kind = path.suffix.lower()
     others: list[Path] = []
+    if isinstance(path, RemotePath):
+        return _in_store(path)
     if kind == ".mrxs":
         others = _mirax(path)
     elif kind in (".vms", ".vmu"):
@@ -82,6 +95,26 @@ def _describe(source: Path, home: Path) -> SlideFile:
     if not stat.S_ISREG(found.st_mode):
         raise NotCopiedError(f"{source.name} is not a plain file")
     return SlideFile(source, source.relative_to(home), found.st_size, found.st_mtime_ns)
+
+
+def _in_store(path: RemotePath) -> list[SlideFile]:
+    """Files of a slide in a remote store."""
+    kind = path.suffix.lower()
+    if kind in (".vms", ".vmu", ".dcm"):
+        # Which files belong to it stands in the files.
+        raise NotCopiedError(
+            f"a {kind[1:].upper()} slide has several files, which slidekit copies from local disks only"
+        )
+    files = [SlideFile(path, Path(path.name), *remote_state(path))]
+    if kind == ".mrxs":
+        if not path.url.lower().endswith(kind):
+            raise NotCopiedError("the folder of a MIRAX slide is not found by a URL with a query")
+        folder = RemotePath.of(path.url[: -len(kind)])
+        files += [
+            SlideFile(found.path, Path(path.stem, found.place), *remote_state(found.path))
+            for found in list_remote(folder)
+        ]
+    return files
 
 
 def _mirax(path: Path) -> list[Path]:
@@ -156,7 +189,7 @@ def _copy(file: SlideFile, place: Path, going: Callable[[], bool]) -> None:
     """Copy a file in pieces: `shutil.copyfile` would hold up Ctrl-C until gigabytes have come over the network."""
     piece = memoryview(bytearray(_PIECE))
     copied = 0
-    with file.source.open("rb", buffering=0) as source, place.open("xb", buffering=0) as copy:
+    with _open(file.source) as source, place.open("xb", buffering=0) as copy:
         # Not a byte more than was listed: the bytes in the buffer are bounded.
         while copied <= file.size and (count := source.readinto(piece)):
             if not going():
@@ -165,6 +198,16 @@ def _copy(file: SlideFile, place: Path, going: Callable[[], bool]) -> None:
             rest = piece[: count if copied <= file.size else 0]
             while rest:
                 rest = rest[copy.write(rest) :]
-    now = file.source.stat()
-    if copied != file.size or (now.st_size, now.st_mtime_ns) != (file.size, file.changed):
+    if copied != file.size or _state(file.source) != (file.size, file.changed):
         raise NotCopiedError("it changed while it was copied")
+
+
+def _open(source: Path) -> AbstractContextManager[_Source]:
+    return open_remote(source) if isinstance(source, RemotePath) else source.open("rb", buffering=0)
+
+
+def _state(source: Path) -> tuple[int, int | str]:
+    if isinstance(source, RemotePath):
+        return remote_state(source)
+    now = source.stat()
+    return now.st_size, now.st_mtime_ns

@@ -1,0 +1,1 @@
+"""Copies of slides on a fast disk, made ahead."""

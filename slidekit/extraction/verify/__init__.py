@@ -1,0 +1,1 @@
+"""Whether everything that was extracted is there, and whole."""
