@@ -11,5 +11,6 @@ from __future__ import annotations
 
 from slidekit.norm.base import Normalized, StainNormalizer
 from slidekit.norm.methods import METHODS, autoselect
+from slidekit.norm.saving import from_params, load
 
-__all__ = ["METHODS", "Normalized", "StainNormalizer", "autoselect"]
+__all__ = ["METHODS", "Normalized", "StainNormalizer", "autoselect", "from_params", "load"]

@@ -1,4 +1,4 @@
-"""The brightness of a tile, and the stretch with which `macenko` and `reinhard` begin (not `_fast`)."""
+"""The brightness of a tile, the stretch with which all but the `_fast` methods begin, and linear light."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from slidekit.norm.percentiles import image_percentile
 
-__all__ = ["bright_level", "stretch_table"]
+__all__ = ["SRGB_TO_LINEAR", "bright_level", "stretch_table"]
+
+_SRGB = np.arange(256) / 255
+SRGB_TO_LINEAR: NDArray[np.float32] = np.where(
+    _SRGB <= 0.04045, _SRGB / 12.92, ((_SRGB + 0.055) / 1.055) ** 2.4
+).astype(np.float32)
+"""sRGB values 0–255 as linear light 0–1, float32 (256,) (IEC 61966-2-1)."""
 
 _BRIGHT_PERCENTILE = 90
 

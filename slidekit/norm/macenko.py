@@ -25,7 +25,8 @@ class MacenkoNormalizer(StainNormalizer):
 
     From Macenko et al.: A method for normalizing histology slides for quantitative analysis, ISBI 2009,
     with ``OD = −ln((I + 1) / 255)``, beta = 0.15 (a stained pixel has at least this density in every
-    channel), alpha = 1 %.
+    channel), alpha = 1 %. A context of ``concentrations`` (2,) stands in for the tile's own 99th percentiles; the
+    stains are the tile's own with it, too.
 
     Parameters
     ----------
@@ -50,9 +51,15 @@ class MacenkoNormalizer(StainNormalizer):
             return None
         return {"stain_matrix_target": stains.matrix, "target_concentrations": stains.peaks}
 
-    def _apply(self, image: NDArray[np.uint8], fit: Mapping[str, NDArray[np.float64]]) -> NDArray[np.uint8] | None:
+    def _apply(
+        self,
+        image: NDArray[np.uint8],
+        fit: Mapping[str, NDArray[np.float64]],
+        context: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> NDArray[np.uint8] | None:
+        peaks = None if context is None else context["concentrations"]
         prepared = self._prepare(image)
-        stains = None if prepared is None else find_stains(*prepared)
+        stains = None if prepared is None else find_stains(*prepared, peaks=peaks)
         if prepared is None or stains is None:
             return None
         gain = fit["target_concentrations"] / stains.peaks

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.errors import NormalizerError
+from slidekit.norm.codecs import flatten
 
 __all__ = ["check_image", "read_image", "shrink"]
 
@@ -48,7 +49,7 @@ def check_image(image: Any) -> NDArray[np.uint8]:
     if image.ndim != 3 or image.shape[2] != 3:
         mends = {
             2: "Gray images have no stains; give an RGB image.",
-            4: "Normalise the images of a batch one by one.",
+            4: "Give the images one by one, or the batch to transform.",
         }
         mend = mends.get(image.ndim, "Give one image (height, width, 3).")
         if image.ndim == 3:
@@ -59,8 +60,8 @@ def check_image(image: Any) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image)
 
 
-def read_image(path: str | Path, presets: Sequence[str]) -> NDArray[np.uint8]:
-    """Read an image file to fit to.
+def read_image(path: str | Path, presets: Sequence[str] = ()) -> NDArray[np.uint8]:
+    """Read an image file to fit to, or to take for a context.
 
     Parameters
     ----------
@@ -81,16 +82,16 @@ def read_image(path: str | Path, presets: Sequence[str]) -> NDArray[np.uint8]:
     """
     from PIL import Image
 
-    mend = f"Give the path of an image, or a preset ({', '.join(presets)})."
+    mend = (
+        f"Give the path of an image, or a preset ({', '.join(presets)})." if presets else "Give the path of an image."
+    )
     if not Path(path).is_file():
         raise NormalizerError("There is no such file to fit a stain normaliser to.", mend=mend, path=path)
     try:
         with Image.open(path) as file:
-            rgba = file.convert("RGBA")
+            return flatten(file)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise NormalizerError(f"The file cannot be read as an image: {error}.", mend=mend, path=path) from error
-    white = Image.new("RGBA", rgba.size, "white")
-    return np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
 
 
 def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

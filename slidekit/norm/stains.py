@@ -25,6 +25,7 @@ _MIN_STAINED_SHARE = 0.01
 _MIN_SECOND_VARIANCE = 1e-5
 _MIN_ANGLE = 0.05
 _MIN_PEAK = 0.05
+_SAME_RED = 1e-6
 
 # With less between the second and the third variance (as a share of the first), or less of the mean density
 # in the plane, the plane or its first axis would hang on rounding errors.
@@ -42,10 +43,12 @@ class Stains(NamedTuple):
     unmix: NDArray[np.float64]
     """(2, 3): concentrations from optical density; the least-squares inverse of `matrix`."""
     peaks: NDArray[np.float64]
-    """(2,): 99th percentile of each stain's concentration, over all pixels."""
+    """(2,): 99th percentile of each stain's concentration, over all pixels, or what was given for it."""
 
 
-def find_stains(density: NDArray[np.float32], stained: NDArray[np.uint8]) -> Stains | None:
+def find_stains(
+    density: NDArray[np.float32], stained: NDArray[np.uint8], *, peaks: NDArray[np.float64] | None = None
+) -> Stains | None:
     """Separate two stains as Macenko et al. (ISBI 2009) do.
 
     The optical densities of stained pixels are projected onto the plane of their two leading principal
@@ -58,6 +61,9 @@ def find_stains(density: NDArray[np.float32], stained: NDArray[np.uint8]) -> Sta
         Optical density, float32 (h, w, 3), R, G, B.
     stained
         Mask of stained pixels, uint8 (h, w), 255 where stained.
+    peaks
+        Concentrations (2,), haematoxylin first, to take as the 99th percentiles: those of a whole slide, which
+        need not be defined on this image.
 
     Returns
     -------
@@ -81,11 +87,13 @@ def find_stains(density: NDArray[np.float32], stained: NDArray[np.uint8]) -> Sta
     matrix = plane.T @ in_plane
     # The columns of in_plane have length 1, so that its determinant is the sine of the angle between them.
     inverse = np.array([[in_plane[1, 1], -in_plane[0, 1]], [-in_plane[1, 0], in_plane[0, 0]]]) / sine
-    if matrix[0, 0] < matrix[0, 1]:
+    # Where the two are equal but for rounding, they stay as they are: the same stains in every framework.
+    if matrix[0, 1] - matrix[0, 0] > _SAME_RED:
         matrix, inverse = matrix[:, ::-1], inverse[::-1]
-    peaks = np.array([_peak(along, across, weights) for weights in inverse])
-    if peaks.min() < _MIN_PEAK:
-        return None
+    if peaks is None:
+        peaks = np.array([_peak(along, across, weights) for weights in inverse])
+        if peaks.min() < _MIN_PEAK:
+            return None
     return Stains(matrix, inverse @ plane, peaks)
 
 

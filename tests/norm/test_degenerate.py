@@ -61,6 +61,12 @@ UNDEFINED_FOR_MACENKO = {
     "nothing that is dark in all channels": flat(0, 255, 255) - np.array([[[0, 30, 0]]], np.uint8),
     "pure red on black": np.concatenate([flat(255, 0, 0), flat(0, 0, 0)]),
 }
+UNDEFINED_FOR_VAHADANE = {
+    "one stain": one_stain(),
+    "a speck of tissue": speck(),
+    "too few pixels": GENERATOR.integers(0, 200, (3, 5, 3), dtype=np.uint8),
+    "tissue that is lighter than L* 80": noisy(225, 6),
+}
 
 
 @pytest.mark.parametrize("method", norm.METHODS)
@@ -85,7 +91,17 @@ def test_undefined_for_macenko(method, kind):
     assert np.array_equal(result.image, image)
 
 
-@pytest.mark.parametrize("method", ["macenko", "reinhard"])
+@pytest.mark.parametrize("kind", UNDEFINED_FOR_VAHADANE)
+def test_undefined_for_vahadane(kind):
+    image = UNDEFINED_FOR_VAHADANE[kind]
+
+    result = norm.autoselect("vahadane").normalize(image)
+
+    assert not result.changed
+    assert np.array_equal(result.image, image)
+
+
+@pytest.mark.parametrize("method", ["macenko", "reinhard", "reinhard_mask", "vahadane"])
 def test_image_whose_90th_percentile_is_black_is_left_alone(method, he_tile):
     image = flat(0, 0, 0)
     image[:6, :40] = he_tile(size=40)[:6]
