@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slidekit import errors, norm
     from slidekit.dataset import Dataset
+    from slidekit.model_params import ModelParams
     from slidekit.project import Project, create_project, load_project
     from slidekit.slide import qc
     from slidekit.slide.report_model import SlideReport
@@ -21,6 +22,7 @@ __all__ = [
     "WSI",
     "Dataset",
     "ExtractionSpec",
+    "ModelParams",
     "Project",
     "SlideReport",
     "__version__",
@@ -37,6 +39,7 @@ _HOMES = {
     "WSI": "slidekit.slide.wsi",
     "Dataset": "slidekit.dataset",
     "ExtractionSpec": "slidekit.slide.spec",
+    "ModelParams": "slidekit.model_params",
     "Project": "slidekit.project",
     "SlideReport": "slidekit.slide.report_model",
     "create_project": "slidekit.project",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from slidekit.extraction.runner import ProgressEvent
+    from slidekit.pixels.image import RGBImage
 
 __all__ = ["Dataset"]
 
@@ -200,7 +201,7 @@ class Dataset(Selection):
         )
         # All sources before the first is worked on: a mistake must not be found half-way.
         for batch in batches:
-            check_jobs(batch.jobs, spec)
+            check_jobs(batch.jobs, spec, here=executor is None)
         reports: dict[Path, SlideReport] = {}
         for batch in batches:
             reports |= run_extraction(
@@ -228,10 +229,7 @@ class Dataset(Selection):
         """
         folders = sorted({path.parent for path in self.tfrecords()})
         if not folders:
-            raise DatasetError(
-                f"There are no TFRecords of {self._demand_label()}.",
-                mend="Run extract_tiles, or check tfrecords=.",
-            )
+            raise self._say_no_records()
         from slidekit.extraction.report import report_from_records
 
         place = Path(dest).expanduser().absolute() if dest is not None else None
@@ -267,6 +265,35 @@ class Dataset(Selection):
         self._demand_label()
         spec = self._spec({"roi_method": roi_method, "stride_div": stride_div, **options})
         return tile_table(self, spec)
+
+    def iter_tiles(self, *, max_tiles: int | None = None, seed: int = 0) -> Iterator[RGBImage]:
+        """Read the images of the TFRecords; a stain normaliser can be fitted to them.
+
+        Parameters
+        ----------
+        max_tiles
+            Take a random sample of so many; None takes all.
+        seed
+            Seed of the sample.
+
+        Returns
+        -------
+        iterator of ndarray (tile_px, tile_px, 3), uint8, RGB
+            Slide after slide by name, in the order of the records.
+
+        Raises
+        ------
+        DatasetError
+            If the dataset has no size of tile, or no TFRecords of it.
+        RecordError
+            When it comes to a record that is damaged.
+        """
+        from slidekit.collection.tile_images import iter_tile_images
+
+        records = self.tfrecords()
+        if not records:
+            raise self._say_no_records()
+        return iter_tile_images(records, max_tiles=max_tiles, seed=seed)
 
     def get_unique_roi_labels(self) -> list[str]:
         """Labels of all regions of interest, sorted.
@@ -315,6 +342,10 @@ class Dataset(Selection):
             )
         # What was asked for may differ in the last digits (tile_mpp=302 / 299), which would change the hash.
         return ExtractionSpec.create(**{**merged, "tile_um": tile_um, "tile_mpp": None})
+
+    def _say_no_records(self) -> DatasetError:
+        label = self._demand_label()
+        return DatasetError(f"There are no TFRecords of {label}.", mend="Run extract_tiles, or check tfrecords=.")
 
     def report_dirs(self, *, dry_run: bool = False, save_tfrecords: bool = True) -> list[Path]:
         """Folders that `extract_tiles` puts its reports into: one for each source, or one for a dry run."""

@@ -80,7 +80,7 @@ def runs(monkeypatch):
 
     module = ModuleType("slidekit.extraction.runner")
     module.SlideJob, module.run_extraction = SlideJob, run_extraction
-    module.check_jobs = lambda jobs, spec: None
+    module.check_jobs = lambda jobs, spec, here=True: None
     monkeypatch.setitem(sys.modules, "slidekit.extraction.runner", module)
     return calls
 

@@ -142,6 +142,14 @@ def test_quality_control_examples_run(folder: Path, capsys: pytest.CaptureFixtur
     assert "pen" in capsys.readouterr().out
 
 
+def test_stain_normalisation_examples_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_python("docs/stain-normalisation.md")
+
+    assert "TileCount(used=" in capsys.readouterr().out
+    assert (folder / "macenko.json").is_file()
+    assert '"norm_fit"' in (folder / "params.json").read_text(encoding="utf-8")
+
+
 def test_regions_of_interest_example_says_what_is_wrong(folder: Path) -> None:
     (command,) = commands(DOCS / "regions-of-interest.md")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import signal
 import sys
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Annotated, Any
 
 import typer
@@ -53,7 +54,15 @@ app = typer.Typer(
     add_completion=False,
 )
 _WRONG_USE = 2
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, which a batch system sends some time before it kills: to be ended by as by Ctrl-C."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
@@ -61,9 +70,9 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         try:
             command(**values)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ended:
             _say("Interrupted. What is finished is safe; the same command goes on where this one stopped.")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(_TERMINATED if isinstance(ended, _TerminatedError) else _INTERRUPTED) from None
 
     return run
 
@@ -94,6 +103,7 @@ def slidekit(
 def main() -> None:
     """Run the command line; errors become a sentence and an exit code."""
     debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, _terminate)
     if not debug:
         sys.excepthook = _say_unexpected
     try:

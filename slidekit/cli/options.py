@@ -23,7 +23,7 @@ _PANELS = {
     "Regions of interest": "roi_method roi_filter_method roi_origin",
     "Quality control": "qc qc_filter_threshold qc_blur_radius qc_blur_threshold qc_blur_mpp",
     "Tile filters": "grayspace_fraction grayspace_threshold whitespace_fraction whitespace_threshold",
-    "Stain normalisation": "normalizer normalizer_source",
+    "Stain normalisation": "normalizer normalizer_source normalizer_context",
     "Output": "img_format jpeg_quality jpeg_subsampling save_tfrecords save_tiles shuffle seed max_tiles"
     " max_unreadable",
     "Running": "workers threads time_limit memory_limit buffer buffer_gb skip_extracted verify overwrite dry_run"

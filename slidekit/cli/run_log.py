@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rich.console import Console
+
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.spec import ExtractionSpec
 
@@ -36,7 +38,8 @@ class RunLog(logging.Handler):
     def __init__(self, path: Path, project: Path, spec: ExtractionSpec, shard: str | None) -> None:
         super().__init__(logging.INFO)
         # One write a line, at the end of the file: lines of several runs do not mix.
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        self._is_broken = False
         self._write_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._write("run_started", project=str(project), parameters=spec.canonical(), shard=shard)
@@ -73,9 +76,18 @@ class RunLog(logging.Handler):
         logging.getLogger("slidekit").removeHandler(self)
         broken = {} if kind is None else {"error": kind.__name__, "text": str(error)}
         self._write("run_ended" if kind is None else "run_broken_off", **self._counts, **broken)
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError:
+            self._is_broken = True  # what could not be written cannot be on closing, either
 
     def _write(self, event: str, **facts: Any) -> None:
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
-        with self._write_lock:
-            self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        try:
+            with self._write_lock:
+                self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            # A full disk, it may be: slides are more important than their log.
+            if not self._is_broken:
+                self._is_broken = True
+                Console(stderr=True).print(f"the log cannot be written any more: {error.strerror}", markup=False)

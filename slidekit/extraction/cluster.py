@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from slidekit.errors import ClusterError, MissingExtraError
 from slidekit.extraction.versions import library_versions
 
 __all__ = ["open_cluster"]
+
+_log = logging.getLogger("slidekit")
 
 _SECONDS_TO_CONNECT = 20
 
@@ -42,6 +46,8 @@ def open_cluster(address: str) -> Iterator[Executor]:
         raise MissingExtraError(
             "--cluster needs Dask, which is not installed.", mend='Install "slidekit[dask]".'
         ) from error
+    if not re.fullmatch(r"[a-z]+://.+:\d+", address):
+        raise ClusterError(f"{address} is not the address of a Dask scheduler.", mend="Such as tcp://node0:8786.")
     try:
         client = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -55,7 +61,7 @@ def open_cluster(address: str) -> Iterator[Executor]:
 
 
 def _check_workers(client: Any) -> None:
-    """Make sure that the workers make the same bytes as this machine; those that come later are not looked at."""
+    """Make sure that the workers make the same bytes as this machine; those that come later look themselves."""
     try:
         found: dict[str, dict[str, str]] = client.run(library_versions)
     except ImportError as error:
@@ -63,6 +69,8 @@ def _check_workers(client: Any) -> None:
             f"The workers of the cluster cannot import slidekit ({error}).",
             mend="Install the same slidekit where they run.",
         ) from error
+    if not found:
+        _log.warning("the cluster has no workers yet: slides are extracted when some have joined")
     here = library_versions()
     for worker, versions in sorted(found.items()):
         if changed := [name for name in here if versions.get(name) != here[name]]:

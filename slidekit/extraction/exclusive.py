@@ -26,10 +26,12 @@ _log = logging.getLogger("slidekit")
 _FOLDER_LOCK = Path(SPEC_FILE).stem + LOCK
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_UNTIL_TOLD = 10.0
+_LOOKS_AT_PARAMETERS = 4
+"""A network share may be away for a second."""
 
 
 def run_exclusively(
-    job: SlideJob, spec: ExtractionSpec, digest: str, extract: Callable[[SlideJob], SlideReport]
+    job: SlideJob, spec: ExtractionSpec, extract: Callable[[SlideJob], SlideReport]
 ) -> SlideReport | None:
     """Extract a slide while nobody else does.
 
@@ -37,8 +39,6 @@ def run_exclusively(
     ----------
     job, spec
         What to extract, and all parameters.
-    digest
-        Hash of the parameters when the run began: a QC function may have state, and change.
     extract
         Does it.
 
@@ -50,6 +50,7 @@ def run_exclusively(
     folder = job.records_dir
     if folder is None or spec.dry_run:
         return extract(job)
+    digest = job.digest or spec.digest()
     try:
         lock = take_lock(_lock_path(folder, job.name), digest)
     except (OSError, ValueError) as error:
@@ -60,15 +61,27 @@ def run_exclusively(
     with lock:
         # Of a run that was killed: whoever finds its lock abandoned is not always the one who then gets it.
         _clear_up(job)
-        if read_spec_hash(folder) != digest:
-            return failed_report(
-                job, "Another run has begun to extract into the same folder with other parameters. Use another folder."
-            )
+        if (why := _why_not(folder, digest)) is not None:
+            return failed_report(job, why)
         if spec.skip_extracted and (done := finished_report(job, spec)) is not None:
             return as_skipped(done)
         report = extract(replace(job, claim=lock.claim))
         # Who was asleep for minutes has been taken for dead: the other's result counts.
         return report if lock.is_held() else None
+
+
+def _why_not(folder: Path, digest: str) -> str | None:
+    """Why tiles with these parameters must not be put into a folder now; None if they may."""
+    error: OSError | None = None
+    for _ in range(_LOOKS_AT_PARAMETERS):
+        try:
+            if read_spec_hash(folder) == digest:
+                return None
+            return "Another run has begun to extract into the same folder with other parameters. Use another folder."
+        except OSError as found:
+            error = found
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return f"{SPEC_FILE} beside its records cannot be read ({_say(error)}). Run the same command again."
 
 
 def as_skipped(report: SlideReport) -> SlideReport:
@@ -160,6 +173,6 @@ def _clear_up(job: SlideJob) -> None:
         _log.warning("temporary files of %s cannot be removed: %s", job.name, _say(error))
 
 
-def _say(error: OSError | ValueError) -> str:
+def _say(error: OSError | ValueError | None) -> str:
     # The text of an OSError holds the whole path, which may hold a patient's name.
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__

@@ -48,14 +48,14 @@ def run_here(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: Tell) -> Resu
     if not crosses:
         # A QC function of a notebook exists in this process only.
         _log.info("a QC function cannot be sent to another process: slides are extracted one by one in this one")
-    todo, digest = JobQueue(jobs), spec.digest()
+    todo = JobQueue(jobs)
     with open_buffer(jobs, spec, ahead=workers + 1 if crosses else 2) as buffer:
         if crosses:
-            return _in_children(todo, spec, digest, workers, tell, buffer)
-        return _in_this_process(todo, spec, digest, tell, buffer)
+            return _in_children(todo, spec, workers, tell, buffer)
+        return _in_this_process(todo, spec, tell, buffer)
 
 
-def _in_this_process(todo: JobQueue, spec: ExtractionSpec, digest: str, tell: Tell, buffer: InPlace) -> Results:
+def _in_this_process(todo: JobQueue, spec: ExtractionSpec, tell: Tell, buffer: InPlace) -> Results:
     # Only here: the driver itself reads no slide, and starts in half the time without what that takes.
     from slidekit.extraction.one import run_job
 
@@ -66,13 +66,11 @@ def _in_this_process(todo: JobQueue, spec: ExtractionSpec, digest: str, tell: Te
         return buffer.run(locked, lambda lent: run_job(lent, spec, tell))
 
     while (job := todo.take()) is not None:
-        _note(job, run_exclusively(job, spec, digest, extract), todo, results, tell, buffer)
+        _note(job, run_exclusively(job, spec, extract), todo, results, tell, buffer)
     return results
 
 
-def _in_children(
-    todo: JobQueue, spec: ExtractionSpec, digest: str, workers: int, tell: Tell, buffer: InPlace
-) -> Results:
+def _in_children(todo: JobQueue, spec: ExtractionSpec, workers: int, tell: Tell, buffer: InPlace) -> Results:
     children = [ChildProcess(buffer.inherited) for _ in range(workers)]
     results: Results = []
     stop = threading.Event()
@@ -83,16 +81,15 @@ def _in_children(
             return buffer.run(locked, lambda lent: extract_in_child(child, lent, spec, tell, stopped=stop.is_set))
 
         while (job := todo.take()) is not None:
-            report = run_exclusively(job, spec, digest, extract)
+            report = run_exclusively(job, spec, extract)
             if stop.is_set() and child.died:
                 return  # ended by Ctrl-C: that is not the slide's failure
             _note(job, report, todo, results, tell, buffer)
 
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="slidekit-minder") as pool:
-            minders: set[Future[None]] = {pool.submit(mind, child) for child in children}
             try:
-                _wait_for(minders)
+                _wait_for({pool.submit(mind, child) for child in children})
             finally:
                 # On Ctrl-C this ends the children, which ends the waiting of the threads that mind them.
                 stop.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 import traceback
@@ -49,7 +50,7 @@ def run_job(
             slide=job.name, path=str(job.path), status="skipped", reason=f"No regions of interest. {error.mend or ''}"
         )
     except SlidekitError as error:
-        report = _failed(job, f"{error.message} {error.mend or ''}".strip(), error)
+        report = _failed(job, _say(job, error), error)
     except Exception as error:  # noqa: BLE001 - a slide must never take others with it, whatever happens in it
         _log.debug("slide %s failed", job.name, exc_info=True)
         report = _failed(job, _say_unexpected(error), error)
@@ -62,8 +63,18 @@ def _failed(job: SlideJob, reason: str, error: Exception) -> SlideReport:
     return failed_report(job, reason).model_copy(update={"worth_retrying": may_pass(error)})
 
 
+def _say(job: SlideJob, error: SlidekitError) -> str:
+    """What is wrong and the mend; the name of the file as well, where it is not the slide's."""
+    named = error.path is not None and error.path.name not in (job.path.name, "" if job.copy is None else job.copy.name)
+    line = "" if error.line is None else f", line {error.line}"
+    place = f"{error.path.name}{line}: " if named and error.path is not None else ""
+    return f"{place}{error.message} {error.mend or ''}".strip()
+
+
 def _say_unexpected(error: Exception) -> str:
     """An error that nobody foresaw, and where it arose: in a user's own QC function, it may be."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({error.strerror}). Make room where its tiles go, and run the same command again."
     last = traceback.extract_tb(error.__traceback__)[-1]
     # The text of an OSError holds the whole path, which may hold a patient's name.
     text = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -80,28 +91,33 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
             last = now
             on_event(ProgressEvent("tiles", job.name, decided, candidates, kept))
 
-    def publish() -> None:
+    def check_lock() -> None:
         if job.claim is not None and not job.claim.stands():
             raise SlideError("Another run has taken this slide over, for this one had not been heard of for minutes.")
+
+    def publish() -> None:
+        check_lock()
         # What an earlier run made is removed only when its successor is complete.
         clear_slide(job)
-        keep_intent(job)
+        keep_intent(job, spec)
 
     if not spec.dry_run:
         check_ours(job)
     pixels = job.copy or job.path
+    # Before QC, whose functions may have state.
+    made_by = job_hash(job, spec)
     try:
         with WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp) as wsi:
             # The report names the slide, and a user's QC function finds what lies beside it.
             wsi.path = job.path
             wsi.qc(spec.qc)
             folders = OutputFolders(job.tfrecords, job.tiles, job.previews)
-            report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=publish)
+            report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=publish, before_file=check_lock)
     finally:
         if job.copy is not None:
             _let_go_of_files()
     # Of the bytes that were read: should the slide have been replaced since it was copied, the next run sees that.
-    return report.model_copy(update={"identity": slide_identity(pixels), "job_hash": job_hash(job, spec)})
+    return report.model_copy(update={"identity": slide_identity(pixels), "job_hash": made_by})
 
 
 def _let_go_of_files() -> None:

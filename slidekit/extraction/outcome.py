@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 from slidekit.extraction.ownership import clear_slide
 from slidekit.extraction.resume import read_report
 from slidekit.io.atomic import atomic_write_text
-from slidekit.slide.job import SlideJob
+from slidekit.slide.job import SlideJob, job_hash
 from slidekit.slide.report_model import RecordFile, SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
@@ -35,7 +36,7 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
     path = folder / f"{job.name}.json"
     if report.status in ("failed", "skipped"):
         before = read_report(path)
-        if before is not None and before.status in ("done", "empty") and not spec.overwrite:
+        if before is not None and before.status in ("done", "empty") and _may_stay(before, job, spec):
             return report
     try:
         if report.status in ("failed", "skipped"):
@@ -49,6 +50,14 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
     return report
 
 
+def _may_stay(before: SlideReport, job: SlideJob, spec: ExtractionSpec) -> bool:
+    """Whether earlier results are kept though they could not be made again: not where others are to replace them."""
+    try:
+        return not spec.overwrite or before.job_hash == job_hash(job, spec)
+    except OSError:
+        return False  # its ROI file cannot be read: who can say what they were made by
+
+
 def _write(path: Path, report: SlideReport) -> None:
     atomic_write_text(path, report.model_dump_json(indent=1, exclude={"seconds"}) + "\n")
 
@@ -60,7 +69,7 @@ def _clear_if_possible(job: SlideJob) -> None:
         _log.warning("the files of %s cannot be removed (%s)", job.name, type(error).__name__)
 
 
-def keep_intent(job: SlideJob) -> None:
+def keep_intent(job: SlideJob, spec: ExtractionSpec) -> None:
     """Write ``{slide}.json`` before the first file takes its name: should the run be killed then, they are ours.
 
     It says failed, as long as nothing better replaces it: the same command extracts the slide again.
@@ -72,12 +81,12 @@ def keep_intent(job: SlideJob) -> None:
     """
     assert job.records_dir is not None
     reason = "The run was cut off while its files were put in place. Run the same command again."
-    report = failed_report(job, reason).model_copy(
-        update={
-            "records": RecordFile(name=f"{job.name}.tfrecords", records=0, size=0, sha256=""),
-            "loose_tiles": int(job.tiles is not None),
-        }
-    )
+    claims: dict[str, object] = {}
+    if job.tfrecords is not None:
+        claims["records"] = RecordFile(name=f"{job.name}.tfrecords", records=0, size=0, sha256="")
+    if job.tiles is not None:
+        claims |= {"loose_tiles": 1, "loose_format": spec.img_format}
+    report = failed_report(job, reason).model_copy(update=claims)
     _write(job.records_dir / f"{job.name}.json", report)
 
 
@@ -85,5 +94,7 @@ def failed_report(job: SlideJob, reason: str) -> SlideReport:
     """Make the report of a slide that failed; where the reason names its copy, the slide itself is meant."""
     if job.copy is not None:
         reason = reason.replace(str(job.copy.parent), str(job.path.parent))
-    reason = reason[:1].upper() + reason[1:]
+    # The name of a file stays as it is.
+    if re.match(r"[A-Za-z']+[ .,:]", reason) and not re.match(r"\S*\.\w", reason):
+        reason = reason[:1].upper() + reason[1:]
     return SlideReport(slide=job.name, path=str(job.path), status="failed", reason=reason)

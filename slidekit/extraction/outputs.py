@@ -100,8 +100,8 @@ def write_manifests(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, patience:
 
 def _read_timings(path: Path) -> dict[str, float]:
     try:
-        rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-        return {row["slide"]: float(row["seconds"]) for row in rows}
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["slide"]: float(row["seconds"]) for row in csv.DictReader(file)}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}  # none yet, or not ours: times are a convenience
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def check_ours(job: SlideJob) -> None:
     if job.records_dir is None:
         return
     report = read_report(job.records_dir / f"{job.name}.json")
+    if report is None and (path := job.records_dir / f"{job.name}.json").exists() and not _may_be_ours(path):
+        raise SlideError(
+            f"{path.name} exists, and was not made by slidekit.",
+            mend="Move it away, or use another folder for TFRecords.",
+            path=path,
+        )
     claimed = report is not None and report.records is not None
     if job.tfrecords is not None and not claimed and (path := job.tfrecords / f"{job.name}.tfrecords").exists():
         raise SlideError(
@@ -53,6 +60,15 @@ def check_ours(job: SlideJob) -> None:
         )
 
 
+def _may_be_ours(path: Path) -> bool:
+    """Whether a file can be a damaged ``{slide}.json`` of ours; whole JSON that says something else cannot."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(content, dict) and {"slide", "status"} <= content.keys()
+
+
 def clear_slide(job: SlideJob) -> None:
     """Remove what an earlier extraction of a slide left: only files that its ``{slide}.json`` proves to be ours."""
     folder = job.records_dir
@@ -60,14 +76,17 @@ def clear_slide(job: SlideJob) -> None:
         return
     if report.loose_tiles and job.tiles is not None:
         loose = job.tiles / job.name
+        # Only of the format that was written: a mask may bear the name of its tile.
+        suffixes = (report.loose_format,) if report.loose_format else ("jpg", "png")
         for stem in _kept_tiles(folder / f"{job.name}.tiles.csv", job.name):
-            for suffix in ("jpg", "png"):
+            for suffix in suffixes:
                 (loose / f"{stem}.{suffix}").unlink(missing_ok=True)
         if loose.is_dir() and not any(loose.iterdir()):
             loose.rmdir()
-    names = [f"{job.name}.json", f"{job.name}.tiles.csv"]
+    names = [f"{job.name}.tiles.csv", f"{job.name}.json"]
     if report.records is not None:
-        names += [f"{job.name}.tfrecords", f"{job.name}.index.npz"]
+        names = [f"{job.name}.index.npz", f"{job.name}.tfrecords", *names]
+    # What proves the others to be ours goes last: should the run be killed here, the next one knows them.
     for name in names:
         (folder / name).unlink(missing_ok=True)
 
@@ -75,7 +94,8 @@ def clear_slide(job: SlideJob) -> None:
 def _kept_tiles(table: Path, slide: str) -> list[str]:
     """Names, without suffix, of the loose tiles that a ``{slide}.tiles.csv`` lists as kept."""
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
         return [f"{slide}-{int(row['loc_x'])}-{int(row['loc_y'])}" for row in rows if row["reason"] == Fate.KEPT]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []

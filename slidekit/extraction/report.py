@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from slidekit.errors import ReportError
+from slidekit.extraction.exclusive import folder_lock
 from slidekit.extraction.foreign import describe_foreign
 from slidekit.extraction.outputs import write_pdf
 from slidekit.extraction.resume import read_reports, read_spec
@@ -68,8 +69,10 @@ def _report_group(folders: Sequence[Path], slides: Mapping[str, Path], dest: Pat
             raise ReportError("there are no TFRecords.", mend="Extract tiles first.", path=folders[0])
         dest.mkdir(parents=True, exist_ok=True)
         listed = list(reports.values())
-        write_tables(dest, listed, spec, created=created)
-        return write_pdf(dest, listed, spec, created, pictures=pictures)
+        # A run may be at work in the folder, and write the same files.
+        with folder_lock(dest):
+            write_tables(dest, listed, spec, created=created)
+            return write_pdf(dest, listed, spec, created, pictures=pictures)
 
 
 def _reports_of(folder: Path, slides: Mapping[str, Path], made: Path) -> list[SlideReport]:

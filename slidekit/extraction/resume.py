@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from slidekit.errors import RecordError, SpecError
 from slidekit.extraction.verify.slide import check_slide
 from slidekit.io.atomic import atomic_write_text
 from slidekit.io.tfrecord import index_path, read_index
-from slidekit.slide.identity import has_identity
+from slidekit.slide.identity import file_digest, has_identity
 from slidekit.slide.job import SlideJob, job_hash
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
@@ -54,7 +54,9 @@ def read_reports(folder: Path) -> list[SlideReport]:
 _OTHER_JSON = {SPEC_FILE, "manifest.json"}
 
 
-def finished_report(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
+def finished_report(
+    job: SlideJob, spec: ExtractionSpec, *, stopped: Callable[[], bool] = lambda: False
+) -> SlideReport | None:
     """The report of a slide that needs no work: same parameters, same slide, files as they were written.
 
     Parameters
@@ -63,6 +65,8 @@ def finished_report(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
         The slide.
     spec
         All parameters.
+    stopped
+        Whether nobody wants to know any more, while its files are read for ``verify``.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def finished_report(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
         return None
     if report.records is not None and not _records_agree(job.records_dir, report):
         return None
-    return None if spec.verify and not _is_whole(job, report) else report
+    return None if spec.verify and not _is_whole(job, report, stopped) else report
 
 
 def _records_agree(folder: Path, report: SlideReport) -> bool:
@@ -100,11 +104,11 @@ def _records_agree(folder: Path, report: SlideReport) -> bool:
         return False
 
 
-def _is_whole(job: SlideJob, report: SlideReport) -> bool:
+def _is_whole(job: SlideJob, report: SlideReport, stopped: Callable[[], bool]) -> bool:
     """Whether all of a slide's files are as they were written, by their bytes; images are not decoded."""
     assert job.records_dir is not None
     loose = None if job.tiles is None else job.tiles / job.name
-    faults = check_slide(job.records_dir, report, loose=loose).faults
+    faults = check_slide(job.records_dir, report, loose=loose, stopped=stopped).faults
     for fault in faults:
         _log.debug("slide %s is extracted again: %s %s", job.name, fault.path.name, fault.what)
     return not faults
@@ -158,7 +162,9 @@ def check_same_spec(folder: Path, spec: ExtractionSpec, slides: Collection[str])
 def _differences(path: Path, spec: ExtractionSpec) -> list[str]:
     """What differs between ``extraction.json`` and a spec, a phrase for each parameter."""
     try:
-        before: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        before: dict[str, Any] = dict(content["spec"])
+        source = content.get("normalizer_source_sha256")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SpecError(
             f"is not readable ({error}), so it cannot be known how the tiles beside it were made.",
@@ -166,11 +172,20 @@ def _differences(path: Path, spec: ExtractionSpec) -> list[str]:
             path=path,
         ) from error
     now = json.loads(json.dumps(spec.canonical()))
-    return [
+    changed = [
         f"{name}: {before.get(name)!r} before, {now.get(name)!r} now"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     ]
+    if not changed and source != _source_digest(spec):
+        changed.append("normalizer_source: an image of the same name, with other content now")
+    return changed
+
+
+def _source_digest(spec: ExtractionSpec) -> str | None:
+    """Hash of the image that tiles are normalised to; None if it is none."""
+    path = None if spec.normalizer_source is None else Path(spec.normalizer_source)
+    return file_digest(path) if path is not None and path.is_file() else None
 
 
 def read_spec(folder: Path) -> ExtractionSpec | None:
@@ -188,10 +203,16 @@ def read_spec(folder: Path) -> ExtractionSpec | None:
 
 
 def read_spec_hash(folder: Path) -> str | None:
-    """The hash of the parameters that a folder is extracted with; None if it is not known."""
+    """The hash of the parameters that a folder is extracted with; None if it is not known.
+
+    Raises
+    ------
+    OSError
+        If the file is there, it may be, and cannot be read.
+    """
     try:
         content = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return str(content["spec_hash"]) if isinstance(content, dict) and "spec_hash" in content else None
 
@@ -199,5 +220,7 @@ def read_spec_hash(folder: Path) -> str | None:
 def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str]) -> None:
     """Write ``extraction.json``: the parameters of the tiles in a folder, and the versions that made them."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"spec": spec.canonical(), "spec_hash": spec.digest(), "versions": versions}
+    content: dict[str, Any] = {"spec": spec.canonical(), "spec_hash": spec.digest(), "versions": versions}
+    if (source := _source_digest(spec)) is not None:
+        content["normalizer_source_sha256"] = source
     atomic_write_text(folder / SPEC_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

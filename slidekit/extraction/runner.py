@@ -67,7 +67,8 @@ def run_extraction(
         If parameters make no sense or do not fit what the folder holds; before any work. A slide that fails
         raises nothing: its report says so.
     """
-    check_jobs(jobs, spec)
+    check_jobs(jobs, spec, here=executor is None)
+    jobs = [replace(job, previews=report_dir / "previews", digest=spec.digest()) for job in jobs]
     if not spec.dry_run:
         for folder in records_dirs(jobs):
             _begin(folder, jobs, spec)
@@ -78,7 +79,6 @@ def run_extraction(
             with lock:
                 on_event(event)
 
-    jobs = [replace(job, previews=report_dir / "previews") for job in jobs]
     finished = _finished(jobs, spec)
     results = {report.slide: report for report in finished.values()}
     told = {path: as_skipped(report) for path, report in finished.items()}
@@ -90,6 +90,8 @@ def run_extraction(
         for job, report in (
             run_here(waiting, spec, tell) if executor is None else run_elsewhere(waiting, spec, tell, executor)
         ):
+            if report.status == "failed" and (by_another := _found_now(job, spec)) is not None:
+                report = as_skipped(by_another)
             told[job.path] = report
             if not was_finished_before(report):
                 results[job.name] = report  # else by another run meanwhile: what stands in the folder counts
@@ -105,13 +107,26 @@ def _finished(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> dict[Path, Slid
     """Find the slides that need no work, and what came of them; with ``verify`` that reads all of their records."""
     if spec.dry_run or not spec.skip_extracted:
         return {}
-    found = map_ordered(lambda job: (job, finished_report(job, spec)), jobs, threads=usable_cores())
+    stop = threading.Event()
+    found = map_ordered(
+        lambda job: (job, finished_report(job, spec, stopped=stop.is_set)), jobs, threads=usable_cores()
+    )
     finished = {}
-    for job, report in found:
-        if report is not None:
-            clear_lock(job)
-            finished[job.path] = report
+    try:
+        for job, report in found:
+            if report is not None:
+                clear_lock(job)
+                finished[job.path] = report
+    finally:
+        # On Ctrl-C, too, which is not to wait until gigabytes are read.
+        stop.set()
+        found.close()
     return finished
+
+
+def _found_now(job: SlideJob, spec: ExtractionSpec) -> SlideReport | None:
+    """What another run has made of a slide that failed in this one."""
+    return None if spec.dry_run or not spec.skip_extracted else finished_report(job, spec)
 
 
 def _begin(folder: Path, jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
@@ -122,8 +137,15 @@ def _begin(folder: Path, jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None
         write_spec(folder, spec, library_versions())
 
 
-def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
+def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, here: bool = True) -> None:
     """Find mistakes before any work: names, normaliser, buffer, and what the folders hold already.
+
+    Parameters
+    ----------
+    jobs, spec
+        What is to be done.
+    here
+        Whether on this machine: the folder of a buffer must be where the slides are extracted.
 
     Raises
     ------
@@ -146,7 +168,8 @@ def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None:
             )
         names[job.name] = job.path
     _check_means(spec)
-    check_buffer(spec.buffer)
+    if here:
+        check_buffer(spec.buffer)
     if spec.dry_run:
         return
     for folder in records_dirs(jobs):

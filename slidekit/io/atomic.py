@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["PART", "atomic_write", "atomic_write_text", "publish"]
+__all__ = ["PART", "atomic_write", "atomic_write_text", "remove_part"]
 
 PART = ".part"
 """Suffix of files that are being written."""
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
+def atomic_write(path: str | Path, *, before: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when the block ends without an error.
 
     Parameters
     ----------
     path
         Final name; an existing file is replaced at the end, in one step.
+    before
+        Called just before the file takes its name; what it raises keeps that from happening.
 
     Yields
     ------
@@ -35,26 +37,29 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     part = path.with_name(path.name + PART)
-    try:
-        with part.open("w+b") as file:
+    with part.open("w+b") as file:
+        made = part.stat()
+        try:
             yield file
-        publish(part, path)
-    except BaseException:
-        # Whatever went wrong, an interrupt included: leave no half file behind.
-        part.unlink(missing_ok=True)
-        raise
+            file.flush()
+            os.fsync(file.fileno())
+            if before is not None:
+                before()
+            _publish(part, path)
+        except BaseException:
+            # Whatever went wrong, an interrupt included: leave no half file behind.
+            remove_part(part, made)
+            raise
 
 
-def atomic_write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text so that `path` holds either the old or the whole new content."""
-    with atomic_write(path) as file:
+def atomic_write_text(path: str | Path, text: str, *, before: Callable[[], None] | None = None) -> None:
+    """Write UTF-8 text so that `path` holds either the old or the whole new content; `before` as for `atomic_write`."""
+    with atomic_write(path, before=before) as file:
         file.write(text.encode("utf-8"))
 
 
-def publish(part: Path, path: Path) -> None:
-    """Give a finished file its final name, durably: fsync of the file, rename, fsync of the folder."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+def _publish(part: Path, path: Path) -> None:
+    """Give a file that has been synced its final name, durably: rename, fsync of the folder."""
     part.replace(path)
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
@@ -62,3 +67,12 @@ def publish(part: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def remove_part(part: Path, made: os.stat_result) -> None:
+    """Remove a temporary file, if it is still the one that was `made`: another run may have begun it anew."""
+    try:
+        if os.path.samestat(made, part.stat()):
+            part.unlink()
+    except FileNotFoundError:
+        return

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import secrets
 import socket
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +23,21 @@ from typing import Any, Self
 
 __all__ = ["LOCK", "Claim", "FileLock", "lock_note", "remove_abandoned", "take_lock"]
 
+_log = logging.getLogger("slidekit")
+
 LOCK = ".lock"
 """Suffix of lock files."""
 
 _MAKER = "slidekit, a run at work"
 _SECONDS_BETWEEN_BEATS = 15.0
 _SECONDS_UNTIL_ABANDONED = 120.0
+_LOOKS = 4
+_SECONDS_BETWEEN_LOOKS = 0.5
 """Eight beats: a file server that stands still for a minute must not cost a slide."""
+
+
+# What this process holds.
+_held: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -46,11 +56,15 @@ class Claim:
     text: str
 
     def stands(self) -> bool:
-        """Whether the lock is still its owner's."""
-        try:
-            return self.path.read_text(encoding="utf-8") == self.text
-        except (OSError, UnicodeDecodeError):
-            return False
+        """Whether the lock is still its owner's; a disk that does not answer is asked again for a while."""
+        for _ in range(_LOOKS):
+            try:
+                return self.path.read_bytes() == self.text.encode()
+            except FileNotFoundError:
+                return False
+            except OSError:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+        return False
 
 
 class FileLock:
@@ -75,10 +89,15 @@ class FileLock:
         return self.claim.stands()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Give the lock back; where its file cannot be removed, it is abandoned all the same."""
         self._released.set()
-        if self.is_held():
-            self.claim.path.unlink(missing_ok=True)
+        try:
+            if self.is_held():
+                self.claim.path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("%s cannot be removed (%s)", self.claim.path.name, error.strerror)
+        finally:
+            _held.discard(self.claim.text)
 
     def _beat(self) -> None:
         while not self._released.wait(_SECONDS_BETWEEN_BEATS):
@@ -130,14 +149,17 @@ def take_lock(path: Path, note: str = "") -> FileLock | None:
             was_abandoned = True
             continue
         try:
+            _held.add(text)
             try:
                 os.write(file, text.encode())
             finally:
                 os.close(file)
-        except OSError:
+            return FileLock(Claim(path, text), was_abandoned=was_abandoned)
+        except BaseException:
+            # A full disk, or Ctrl-C.
+            _held.discard(text)
             path.unlink(missing_ok=True)
             raise
-        return FileLock(Claim(path, text), was_abandoned=was_abandoned)
     return None
 
 
@@ -208,8 +230,10 @@ def _is_abandoned(path: Path, text: str, touched: float) -> bool:
     owner, here = _owner(text), _this_process()
     # Process numbers mean something only within one start of one machine, and one container on it.
     if owner is not None and all(here[key] and owner.get(key) == here[key] for key in ("host", "boot", "container")):
-        process = owner.get("process")
-        return not (isinstance(process, int) and _start_of(process) == owner.get("start"))
+        if owner.get("process") == here["process"] and owner.get("start") == here["start"]:
+            # This very process, which knows what it holds: Ctrl-C may have come before it could give it back.
+            return text not in _held
+        return not _is_running(owner.get("process"), owner.get("start"))
     # Without an owner that can be read, it has been made in this moment, or somebody's disk was full.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".slidekit-clock-") as probe:
         now = os.fstat(probe.fileno()).st_mtime
@@ -224,6 +248,21 @@ def _this_process() -> dict[str, str | int | None]:
         "boot": _read("/proc/sys/kernel/random/boot_id"),
         "container": _link("/proc/self/ns/pid"),
     }
+
+
+def _is_running(process: object, start: object) -> bool:
+    """Whether a process of this machine is at work; one that cannot be looked at, but is there, counts as that."""
+    if not isinstance(process, int) or process <= 0:
+        return False
+    if Path(f"/proc/{process}/stat").exists():
+        return _start_of(process) == start
+    try:
+        os.kill(process, 0)  # asks, and does nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's, whom /proc does not show
+    return True
 
 
 def _start_of(process: int) -> str | None:

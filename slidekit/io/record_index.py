@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,15 @@ def index_path(tfrecord: Path) -> Path:
     return tfrecord.with_suffix(".index.npz")
 
 
-def write_index(path: Path, index: RecordIndex) -> None:
-    """Write an index as Slideflow reads it: ``arr_0`` and ``locations`` in an ``.npz``; the same bytes each time."""
+def write_index(path: Path, index: RecordIndex, *, before: Callable[[], None] | None = None) -> None:
+    """Write an index as Slideflow reads it: ``arr_0`` and ``locations`` in an ``.npz``; the same bytes each time.
+
+    `before` as for `slidekit.io.atomic.atomic_write`.
+    """
     arrays = {"arr_0": index.extents}
     if index.locations is not None:
         arrays["locations"] = index.locations
-    with atomic_write(path) as file:
+    with atomic_write(path, before=before) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 

@@ -82,7 +82,8 @@ def metadata_from_openslide(vendor: str, properties: Mapping[str, str]) -> Slide
     found = FileMPP(x or y or 0.0, y or x or 0.0, _mpp_origin(vendor)) if x or y else None
     return SlideMetadata(
         vendor=vendor,
-        properties=dict(properties),
+        # Of a damaged name OpenSlide knows no value.
+        properties={name: properties[name] for name in properties if name in properties},
         mpp=found,
         objective_power=_number(properties.get("openslide.objective-power")),
         bounds_origin=(

@@ -16,7 +16,7 @@ MPP_RANGE = (0.05, 20.0)
 _CONTRADICTION = 0.05
 _OBJECTIVE_FACTOR = 1.6
 
-_MEND = "Give it in the annotations column `mpp`, by mpp= in Python, or by --mpp on the command line."
+_MEND = "Give it in the annotations column `mpp`, or for all slides by mpp= (--mpp)."
 
 
 @dataclass(frozen=True)

@@ -162,12 +162,13 @@ def _filters(spec: ExtractionSpec) -> tuple[Parameter, ...]:
 
 def _normalisation(spec: ExtractionSpec) -> tuple[Parameter, ...]:
     if spec.normalizer is None:
-        return (Parameter("Method", "none", ("normalizer", "normalizer_source")),)
+        return (Parameter("Method", "none", ("normalizer", "normalizer_source", "normalizer_context")),)
     # An image is named by its file alone: its folder is nobody's business here.
     source = re.split(r"[/\\]", spec.normalizer_source or "v3")[-1]
     return (
         Parameter("Method", spec.normalizer, ("normalizer",)),
         Parameter("Normalised to", source, ("normalizer_source",)),
+        Parameter("Statistics", "of the slide" if spec.normalizer_context else "of each tile", ("normalizer_context",)),
     )
 
 

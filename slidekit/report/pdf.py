@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO
 
 from slidekit.errors import ReportError
@@ -16,6 +14,7 @@ from slidekit.report.attention import attention_blocks
 from slidekit.report.cover import cover_blocks
 from slidekit.report.entries import PER_VOLUME, PICKED, SlidePictures, divide, make_entries
 from slidekit.report.layout import Page, paginate
+from slidekit.report.pdf_output import writing_to
 from slidekit.report.pen import Pen
 from slidekit.report.scripts import printable
 from slidekit.report.slides import slide_blocks
@@ -28,9 +27,6 @@ from slidekit.slide.spec import ExtractionSpec
 __all__ = ["write_report"]
 
 RESEARCH_USE = "Research use only"
-
-# rl_config is global to the process; two reports may be drawn in two threads.
-_REPORTLAB = Lock()
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def _printed_pages(documents: Sequence[_Document], here: _Document) -> dict[str,
 def _write(document: _Document, printed: Mapping[str, str]) -> None:
     document.path.parent.mkdir(parents=True, exist_ok=True)
     targets = frozenset(anchor for anchor, _ in document.anchors())
-    with atomic_write(document.path) as file, _binary_streams():
+    with atomic_write(document.path) as file, writing_to(file) as pictures:
         canvas = _canvas(document, file)
         pen = Pen(canvas, printed, targets)
         for number, page in enumerate(document.pages, 1):
@@ -151,6 +147,7 @@ def _write(document: _Document, printed: Mapping[str, str]) -> None:
                     canvas.addOutlineEntry(entry.title, item.block.anchor, entry.level, closed=entry.level == 0)
                 item.block.draw(pen, item.top)
             canvas.showPage()
+            pictures.take(canvas)
         canvas.save()
 
 
@@ -182,17 +179,3 @@ def _draw_page_frame(pen: Pen, document: _Document, number: int) -> None:
         pen.text(PAGE_WIDTH / 2, foot, "summary · all slides", size=NOTE, color=MUTED, align="center")
         pen.link("summary", PAGE_WIDTH / 2 - 36, foot - 4, 34, 12)
         pen.link("table", PAGE_WIDTH / 2, foot - 4, 36, 12)
-
-
-@contextmanager
-def _binary_streams() -> Iterator[None]:
-    """Keep reportlab from writing pictures as ASCII-85 text, a quarter larger."""
-    from reportlab import rl_config
-
-    with _REPORTLAB:
-        before = rl_config.useA85
-        rl_config.useA85 = 0
-        try:
-            yield
-        finally:
-            rl_config.useA85 = before

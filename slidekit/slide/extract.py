@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import nullcontext
 
 import numpy as np
 
 from slidekit.errors import NormalizerError, SlideReadError, SpecError
-from slidekit.io.tfrecord import TileRecord, index_path
-from slidekit.norm import StainNormalizer, autoselect
+from slidekit.io.tfrecord import TileRecord
+from slidekit.norm import StainNormalizer
 from slidekit.pixels.image import RGBImage
 from slidekit.seeding import slide_generator
 from slidekit.slide.encode import encode_image
 from slidekit.slide.fate import Fate
 from slidekit.slide.filters import filter_tile, tile_statistics
+from slidekit.slide.normalizing import make_normalizer, make_slide_normalizer
 from slidekit.slide.parallel import map_ordered, usable_cores
-from slidekit.slide.report_model import RecordFile, SlideReport
+from slidekit.slide.publishing import OutputFolders, publish_slide
+from slidekit.slide.report_model import SlideReport
 from slidekit.slide.samples import SampleKeeper, save_pictures
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.spool import RecordSpool
-from slidekit.slide.summary import TileOutcome, kept_boxes, summarise, write_tile_table
+from slidekit.slide.summary import TileOutcome, kept_boxes, summarise
 from slidekit.slide.tiles import Strip
 from slidekit.slide.wsi import WSI
 
@@ -49,36 +49,6 @@ _LAYOUT = (
 """Fields that an open slide has been laid out by; the seed as well, where it moves the grid."""
 
 
-@dataclass(frozen=True)
-class OutputFolders:
-    """Where the files of a slide go; None for what is not to be written.
-
-    Attributes
-    ----------
-    tfrecords
-        Folder of ``{slide}.tfrecords`` and what stands beside it.
-    tiles
-        Folder that gets a folder of loose tiles for each slide.
-    previews
-        Folder of the pictures for the report.
-    """
-
-    tfrecords: Path | None = None
-    tiles: Path | None = None
-    previews: Path | None = None
-
-
-def make_normalizer(spec: ExtractionSpec) -> StainNormalizer | None:
-    """The normaliser that a spec names, fitted to its source; None if it names none.
-
-    Raises
-    ------
-    NormalizerError
-        If there is no such method, or its source cannot be used.
-    """
-    return None if spec.normalizer is None else autoselect(spec.normalizer, spec.normalizer_source)
-
-
 def extract_from_wsi(
     wsi: WSI,
     spec: ExtractionSpec,
@@ -86,6 +56,7 @@ def extract_from_wsi(
     *,
     on_progress: Progress | None = None,
     on_publish: Callable[[], None] | None = None,
+    before_file: Callable[[], None] = lambda: None,
 ) -> SlideReport:
     """Extract the tiles of an open slide, QC having been run.
 
@@ -101,9 +72,14 @@ def extract_from_wsi(
         Called after each strip of tiles.
     on_publish
         Called when all is ready, before the first file takes its final name.
+    before_file
+        Called before each file takes its name, and before one is taken back; raises a `SlidekitError` if another
+        run has taken the slide over, whose files then stay as they are.
 
     Raises
     ------
+    NormalizerError
+        If the normaliser that `spec` names cannot be had.
     SlideReadError
         If more than `spec.max_unreadable` of the tiles cannot be decoded.
     OSError
@@ -116,8 +92,9 @@ def extract_from_wsi(
     folder = None if spec.dry_run else folders.tfrecords or folders.tiles
     outcomes: list[TileOutcome] = []
     samples = SampleKeeper(spec.seed, wsi.name)
+    normalizer, doubt = make_slide_normalizer(wsi, spec)
     with RecordSpool(folder, wsi.name) if folder is not None else nullcontext() as spool:
-        for outcome in _outcomes(wsi, spec, on_progress):
+        for outcome in _outcomes(wsi, spec, normalizer, on_progress):
             if outcome.encoded is not None:
                 samples.offer(outcome.i, outcome.j, outcome.encoded)
                 if spool is not None:
@@ -127,8 +104,8 @@ def extract_from_wsi(
         order = _order(sum(outcome.fate is Fate.KEPT for outcome in outcomes), spec, wsi.name)
         outcomes = _limit(outcomes, set(order))
         # What may still fail comes before anything appears under a final name.
-        facts: dict[str, object] = {}
         report = summarise(wsi, spec, outcomes)
+        facts: dict[str, object] = {} if doubt is None else {"warnings": (*report.warnings, doubt)}
         if folders.previews is not None:
             if spec.max_tiles is not None:
                 kept = {(outcome.i, outcome.j) for outcome in outcomes if outcome.fate is Fate.KEPT}
@@ -138,8 +115,9 @@ def extract_from_wsi(
         if spool is not None and folder is not None:
             if on_publish is not None:
                 on_publish()
-            facts["records"] = _write(wsi, spec, folders, spool, order, folder, outcomes)
-            facts["loose_tiles"] = 0 if folders.tiles is None else len(order)
+            facts["records"] = publish_slide(wsi, spec, folders, spool, order, outcomes, before_file)
+            if folders.tiles is not None and order:
+                facts |= {"loose_tiles": len(order), "loose_format": spec.img_format}
     return report.model_copy(update={**facts, "seconds": time.monotonic() - started})
 
 
@@ -152,42 +130,10 @@ def _samples(spool: RecordSpool, order: list[int], seed: int, slide: str) -> Sam
     return samples
 
 
-def _write(
-    wsi: WSI,
-    spec: ExtractionSpec,
-    folders: OutputFolders,
-    spool: RecordSpool,
-    order: list[int],
-    folder: Path,
-    outcomes: list[TileOutcome],
-) -> RecordFile | None:
-    """Publish the files of a slide, all or none; without tiles that is the table alone."""
-    records = None
-    with ExitStack() as undo:
-        # First, for it names the loose tiles: should the run be killed, they are known.
-        table = folder / f"{wsi.name}.tiles.csv"
-        write_tile_table(table, wsi, outcomes)
-        undo.callback(table.unlink)
-        if folders.tiles is not None and order:
-            loose = folders.tiles / wsi.name
-            name, suffix, existed = wsi.name, spec.img_format, loose.exists()
-            tiles = spool.write_tiles(loose, order, lambda tile: f"{name}-{tile.loc_x}-{tile.loc_y}.{suffix}")
-            if not existed:
-                undo.callback(loose.rmdir)
-            for tile in tiles:
-                undo.callback(tile.unlink)
-        if folders.tfrecords is not None and order:
-            path = folders.tfrecords / f"{wsi.name}.tfrecords"
-            records = spool.write_tfrecord(path, order)
-            undo.callback(index_path(path).unlink)
-            undo.callback(path.unlink)
-        undo.pop_all()
-    return records
-
-
-def _outcomes(wsi: WSI, spec: ExtractionSpec, on_progress: Progress | None) -> Iterator[TileOutcome]:
+def _outcomes(
+    wsi: WSI, spec: ExtractionSpec, normalizer: StainNormalizer | None, on_progress: Progress | None
+) -> Iterator[TileOutcome]:
     """Read and judge all tiles that ROIs and QC leave, in raster order."""
-    normalizer = make_normalizer(spec)
     cells = wsi.grid.cells()[wsi.fates().taken]
 
     def work(strip: Strip) -> list[TileOutcome]:

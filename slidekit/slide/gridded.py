@@ -172,6 +172,25 @@ class GriddedSlide(SlideImage):
             kept &= ~mask.resized(columns, rows)
         return float(total * kept.mean())
 
+    def tissue_pixels(self, mpp: float = 4.0) -> RGBImage:
+        """Pixels of the slide's tissue: what neither QC nor regions of interest leave out, nor Otsu.
+
+        They are what a stain normaliser measures for its context; `StainNormalizer.context` takes the slide itself.
+
+        Parameters
+        ----------
+        mpp
+            µm/px at which the slide is read.
+
+        Returns
+        -------
+        ndarray (n, 3), uint8, RGB
+            In raster order; n is about 4 million at most.
+        """
+        from slidekit.slide.context import tissue_pixels
+
+        return tissue_pixels(self, mpp)
+
     # --- decisions ---------------------------------------------------------------------------------------------
 
     def fates(self) -> CellFates:

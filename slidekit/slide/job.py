@@ -36,6 +36,8 @@ class SlideJob:
     copy
         Copy of the slide's file in a buffer, which its pixels are read from; None reads `path`. Whatever is said,
         written or looked up goes by `path` all the same.
+    digest
+        Hash of the run's parameters when it began: a QC function may have state, and change. Empty: that of now.
     claim
         The lock under which the slide is extracted; nothing is published when it has been lost.
     """
@@ -48,6 +50,7 @@ class SlideJob:
     tiles: Path | None = None
     previews: Path | None = None
     copy: Path | None = None
+    digest: str = ""
     claim: Claim | None = None
 
     @property
@@ -59,5 +62,5 @@ class SlideJob:
 def job_hash(job: SlideJob, spec: ExtractionSpec) -> str:
     """Hash of everything but the slide itself that the bytes of a slide's tiles depend on."""
     rois = "" if job.rois is None or not job.rois.is_file() else file_digest(job.rois)
-    text = "\n".join((spec.digest(), repr(job.mpp), rois))
+    text = "\n".join((job.digest or spec.digest(), repr(job.mpp), rois))
     return hashlib.sha256(text.encode()).hexdigest()

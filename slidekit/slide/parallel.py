@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, round(quota)))
 
 
-def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int) -> Iterator[B]:
+def map_ordered(function: Callable[[A], B], items: Iterable[A], *, threads: int) -> Generator[B, None, None]:
     """Apply a function in threads; yield results in the order of the items.
 
     At most ``threads + 1`` results wait at any time, so that memory does not grow with the number of items.

@@ -113,6 +113,8 @@ class SlideReport(_Frozen):
         The TFRecord file; None in a dry run, or where none was written.
     loose_tiles
         Number of loose tiles written.
+    loose_format
+        Their format, ``jpg`` or ``png``; empty where there are none.
     seconds
         Wall time, s.
     identity
@@ -156,6 +158,7 @@ class SlideReport(_Frozen):
     preview_um: float | None = None
     records: RecordFile | None = None
     loose_tiles: int = 0
+    loose_format: Literal["", "jpg", "png"] = ""
     seconds: float = 0.0
     identity: str | None = None
     job_hash: str | None = None

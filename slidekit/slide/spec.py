@@ -111,10 +111,17 @@ class ExtractionSpec(BaseModel):
         default=230.0, ge=0, le=255, description="A pixel whose mean of R, G and B is above is white."
     )
     normalizer: str | None = Field(
-        default=None, description="Stain normaliser: macenko, macenko_fast, reinhard, reinhard_fast."
+        default=None,
+        description=(
+            "Stain normaliser: macenko, macenko_fast, reinhard, reinhard_fast, reinhard_mask, reinhard_fast_mask, "
+            "vahadane (by default to its v2); or augment, which shifts colours at random."
+        ),
     )
     normalizer_source: str | None = Field(
         default=None, description="What to normalise to: v1, v2, v3 or an image file; default v3."
+    )
+    normalizer_context: bool = Field(
+        default=False, description="Normalise by the statistics of the whole slide instead of each tile's."
     )
     img_format: ImageFormat = Field(default="jpg", description="Encoding of tiles.")
     jpeg_quality: int = Field(default=95, ge=1, le=100, description="Quality of JPEG tiles.")
@@ -172,6 +179,8 @@ class ExtractionSpec(BaseModel):
     def _check_together(self) -> Self:
         if self.normalizer_source is not None and self.normalizer is None:
             raise ValueError("normalizer_source is given without normalizer: name the method, e.g. macenko.")
+        if self.normalizer_context and self.normalizer is None:
+            raise ValueError("normalizer_context is given without normalizer: name the method, e.g. macenko.")
         if self.buffer_gb is not None and self.buffer is None:
             raise ValueError("buffer_gb is given without buffer: name the folder that slides are copied to.")
         low, high = _TARGET_MPP

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from slidekit.io.atomic import PART, atomic_write
+from slidekit.io.atomic import PART, atomic_write, remove_part
 from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
 from slidekit.slide.report_model import RecordFile
 
@@ -34,6 +34,7 @@ class RecordSpool:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{name}.spool{PART}"
         self._file = self._path.open("w+b")
+        self._made = self._path.stat()
         self._extents: list[tuple[int, int]] = []
         self._locations: list[tuple[int, int]] = []
         self._end = 0
@@ -58,7 +59,9 @@ class RecordSpool:
         """Read a record back."""
         return TileRecord.decode(self._read(number)[12:-4], path=self._path)
 
-    def write_tfrecord(self, path: Path, order: Sequence[int]) -> RecordFile:
+    def write_tfrecord(
+        self, path: Path, order: Sequence[int], *, before: Callable[[], None] | None = None
+    ) -> RecordFile:
         """Write the final file and its index.
 
         Parameters
@@ -67,10 +70,12 @@ class RecordSpool:
             Final name of the TFRecord file.
         order
             Numbers of the records, in the order in which they are to stand.
+        before
+            As for `slidekit.io.atomic.atomic_write`.
         """
         digest = hashlib.sha256()
         extents, offset = [], 0
-        with atomic_write(path) as file:
+        with atomic_write(path, before=before) as file:
             for number in order:
                 framed = self._read(number)
                 file.write(framed)
@@ -78,14 +83,18 @@ class RecordSpool:
                 extents.append((offset, len(framed)))
                 offset += len(framed)
         locations = np.array([self._locations[number] for number in order], np.int64).reshape(-1, 2)
-        try:
-            write_index(index_path(path), RecordIndex(np.array(extents, np.int64).reshape(-1, 2), locations))
-        except BaseException:
-            path.unlink()
-            raise
+        index = RecordIndex(np.array(extents, np.int64).reshape(-1, 2), locations)
+        write_index(index_path(path), index, before=before)
         return RecordFile(name=path.name, records=len(order), size=offset, sha256=digest.hexdigest())
 
-    def write_tiles(self, folder: Path, order: Sequence[int], file_name: Callable[[TileRecord], str]) -> list[Path]:
+    def write_tiles(
+        self,
+        folder: Path,
+        order: Sequence[int],
+        file_name: Callable[[TileRecord], str],
+        *,
+        before: Callable[[], None] = lambda: None,
+    ) -> list[Path]:
         """Write loose tiles, which take their places only when all of them are written.
 
         Parameters
@@ -96,6 +105,8 @@ class RecordSpool:
             Numbers of the records.
         file_name
             Name of a tile's file.
+        before
+            Called just before they take their places; what it raises keeps that from happening.
 
         Returns
         -------
@@ -111,6 +122,7 @@ class RecordSpool:
                 record = self.record(number)
                 (part / file_name(record)).write_bytes(record.image_raw)
             names = [path.name for path in part.iterdir()]
+            before()
             if folder.exists():
                 for name in names:
                     (part / name).replace(folder / name)
@@ -129,7 +141,7 @@ class RecordSpool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._file.close()
+            remove_part(self._path, self._made)
         finally:
-            # On a full disk closing fails as well: what is still buffered cannot be written.
-            self._path.unlink(missing_ok=True)
+            # On a full disk closing fails: what is still buffered cannot be written.
+            self._file.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +54,13 @@ class TileOutcome(NamedTuple):
     normalized: bool
 
 
-def write_tile_table(path: Path, wsi: WSI, outcomes: Sequence[TileOutcome]) -> None:
-    """Write ``{slide}.tiles.csv``: every tile that was read, its statistics and its fate, in raster order."""
+def write_tile_table(
+    path: Path, wsi: WSI, outcomes: Sequence[TileOutcome], *, before: Callable[[], None] | None = None
+) -> None:
+    """Write ``{slide}.tiles.csv``: every tile that was read, its statistics and its fate, in raster order.
+
+    `before` as for `slidekit.io.atomic.atomic_write`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_TABLE)
@@ -66,7 +71,7 @@ def write_tile_table(path: Path, wsi: WSI, outcomes: Sequence[TileOutcome]) -> N
         cell = (outcome.i, outcome.j)
         flags = (int(outcome.normalized), int(wsi.grid.is_edge(*cell)))
         writer.writerow((*wsi.grid.location(*cell), *cell, *region, outcome.fate, *shares, *flags))
-    atomic_write_text(path, text.getvalue())
+    atomic_write_text(path, text.getvalue(), before=before)
 
 
 def kept_boxes(wsi: WSI, outcomes: Sequence[TileOutcome]) -> npt.NDArray[np.float64]:

@@ -18,8 +18,17 @@ COMMAND = [sys.executable, "-m", "slidekit", "extract", "proj", "--tile-px", "64
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
-@pytest.mark.parametrize("options", [[], ["--buffer", "fast"]], ids=["in place", "buffer"])
-def test_ctrl_c_ends_soon_and_leaves_nothing_half_done(tmp_path: Path, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("ending", "code", "options"),
+    [
+        pytest.param(signal.SIGINT, 130, [], id="Ctrl-C"),
+        pytest.param(signal.SIGINT, 130, ["--buffer", "fast"], id="Ctrl-C with a buffer"),
+        pytest.param(signal.SIGTERM, 143, [], id="SIGTERM"),
+    ],
+)
+def test_who_is_asked_to_end_does_soon_and_leaves_nothing_half_done(
+    tmp_path: Path, ending: signal.Signals, code: int, options: list[str]
+) -> None:
     # Arrange
     (tmp_path / "fast").mkdir()
     command = [*COMMAND, *options]
@@ -43,15 +52,15 @@ def test_ctrl_c_ends_soon_and_leaves_nothing_half_done(tmp_path: Path, options: 
 
     # Act
     asked = time.monotonic()
-    run.send_signal(signal.SIGINT)
+    run.send_signal(ending)
     output, errors = run.communicate(timeout=20)
 
     # Assert
     assert time.monotonic() - asked < 5
-    assert run.returncode == 130, output + errors
+    assert run.returncode == code, output + errors
     assert "the same command goes on" in errors
     assert "Traceback" not in errors
-    assert not list(folder.glob("*.part"))
+    assert not [*folder.glob("*.part"), *folder.glob("*.lock")]
     assert not list((tmp_path / "fast").iterdir())
     states = [json.loads(path.read_text())["status"] for path in folder.glob("demo-*.json")]
     assert "failed" not in states

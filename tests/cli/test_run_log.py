@@ -63,3 +63,21 @@ def test_what_is_written_can_be_read_while_the_run_goes_on(make_log, tmp_path) -
     with make_log() as log:
         log.note(ProgressEvent("started", "S1"))
         assert lines_of(tmp_path / "run.log")[-1]["slide"] == "S1"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_costs_the_log_alone(make_log, tmp_path, capfd) -> None:
+    with make_log() as log:
+        log._file.close()
+        log._file = Path("/dev/full").open("a", buffering=1)  # noqa: SIM115 - the log closes it
+        log.note(ProgressEvent("started", "S1"))
+        log.note(ProgressEvent("started", "S2"))
+
+    assert capfd.readouterr().err.count("No space left on device") == 1
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same(make_log, tmp_path) -> None:
+    with make_log() as log:
+        log.note(ProgressEvent("started", "a\udcff"))
+
+    assert lines_of(tmp_path / "run.log")[1]["slide"] == b"a\\udcff".decode("unicode_escape")

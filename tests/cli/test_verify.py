@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from slidekit.cli import app
+from slidekit.demo.slides import draw_demo_slides
 from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.project import create_project
 from slidekit.slide.encode import encode_image
 
 
@@ -105,3 +107,24 @@ def test_an_interrupt_says_that_nothing_was_changed(folder: Path, monkeypatch: p
 
     assert code == 130
     assert "Nothing was changed" in output
+
+
+def test_slides_of_a_project_that_no_run_has_come_to_are_named(tmp_path: Path) -> None:
+    # Arrange
+    data = draw_demo_slides(tmp_path / "data", size=0.2)
+    project = create_project(tmp_path / "project", slides=data.slides_dir)
+    project.extract_tiles(64, 64, shard=(1, 2), report=False)
+    names = [slide.name for slide in data.slides]
+
+    # Act
+    code, output = verify(project.root)
+
+    # Assert: every second one
+    assert code == 1
+    assert f"2 not extracted into tfrecords/64px_64um: {names[1]}, {names[3]}" in " ".join(output.split())
+    assert "what is there is whole" in output
+
+    # Act: the folder alone, then the rest
+    assert verify(project.root / "tfrecords" / "64px_64um")[0] == 0
+    project.extract_tiles(64, 64, shard=(2, 2), report=False)
+    assert verify(project.root)[0] == 0

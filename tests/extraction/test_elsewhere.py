@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import socket
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from slidekit.extraction import elsewhere
-from slidekit.extraction.elsewhere import extract_one_slide
+from slidekit.extraction import elsewhere, exclusive
+from slidekit.extraction.elsewhere import Order, extract_one_slide
 from slidekit.extraction.resume import write_spec
 from slidekit.extraction.runner import run_extraction
 from slidekit.io.lock import take_lock
@@ -73,7 +74,10 @@ def test_a_call_that_is_lost_fails_its_slide_alone(jobs, make_spec, breaks: bool
     reports = run(jobs, make_spec(), executor=executor)
 
     assert reports[lost.path].status == "failed"
-    assert reports[lost.path].reason == "The executor lost it (BrokenProcessPool: a worker died)."
+    assert (
+        reports[lost.path].reason
+        == "The executor lost it (BrokenProcessPool: a worker died). Run the same command again."
+    )
     assert json.loads((lost.tfrecords / f"{lost.name}.json").read_text())["status"] == "failed"
     assert {report.status for path, report in reports.items() if path != lost.path} <= {"done", "empty"}
     # The same command tries it again.
@@ -99,7 +103,7 @@ def test_a_slide_that_another_run_is_at_work_on_is_looked_at_again(jobs, make_sp
     write_spec(job.tfrecords, spec, {})
     lock = take_lock(job.tfrecords / f"{job.name}.lock", spec.digest())
     assert lock is not None
-    assert extract_one_slide(job, spec, spec.digest()) is None
+    assert extract_one_slide(job, Order("a run", spec, {})) is None
     calls = []
 
     class Counts(Inline):
@@ -137,7 +141,6 @@ def test_ctrl_c_ends_the_calls_of_this_process(jobs, make_spec, tmp_path) -> Non
 
     # Assert
     assert time.monotonic() - began < 20
-    assert not elsewhere._children
     assert not list(jobs[0].tfrecords.glob("*.part"))
     assert not list(jobs[0].tfrecords.glob("*.lock"))
 
@@ -152,3 +155,64 @@ def test_a_qc_function_of_a_notebook_runs_where_the_call_does(jobs, make_spec) -
 
     assert {report.status for report in reports.values()} <= {"done", "empty"}
     assert sorted(seen) == sorted(job.name for job in jobs[:2])
+
+
+def test_a_call_that_begins_after_ctrl_c_does_nothing(jobs, make_spec, monkeypatch, tmp_path) -> None:
+    # Arrange: one slide ends, while another call is still looking at what is finished
+    from tests_standins import Misbehaves
+
+    dozing = tmp_path / "dozes.svs"
+    dozing.hardlink_to(jobs[0].path)
+    jobs = [replace(jobs[0], name="dozes", path=dozing), jobs[1]]
+    real = exclusive.finished_report
+
+    def slow(job, spec):
+        if job.name == "dozes":
+            time.sleep(4)
+        return real(job, spec)
+
+    monkeypatch.setattr(exclusive, "finished_report", slow)
+
+    def interrupt(event) -> None:
+        if event.kind == "ended":
+            raise KeyboardInterrupt
+
+    # Act
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(2) as executor:
+        run(jobs, make_spec(qc=[Misbehaves()], time_limit=1), executor=executor, on_event=interrupt)
+
+    # Assert
+    assert time.monotonic() - began < 20
+
+
+def test_a_run_that_breaks_off_leaves_another_run_in_the_same_process_alone(jobs, make_spec, tmp_path) -> None:
+    spec = make_spec()
+    other = [replace(job, tfrecords=tmp_path / "other" / "64px_64um") for job in jobs]
+
+    def interrupt(event) -> None:
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(2) as executor, ThreadPoolExecutor(1) as background:
+        whole = background.submit(run, other, spec, executor=executor)
+        with pytest.raises(KeyboardInterrupt):
+            run(jobs, spec, executor=executor, on_event=interrupt)
+        reports = whole.result()
+
+    assert {report.status for report in reports.values()} == {"done", "empty"}
+
+
+def test_a_worker_with_other_versions_or_without_the_buffer_fails_its_slides_by_name(jobs, make_spec, tmp_path) -> None:
+    job, spec = jobs[0], make_spec()
+    write_spec(job.tfrecords, spec, {})
+    report = extract_one_slide(job, Order("a run", spec, {"numpy": "1.0"}))
+    assert report is not None
+    assert report.status == "failed"
+    assert "other versions" in report.reason
+    assert "the driver 1.0" in report.reason
+
+    # The driver needs no such folder; the machines that extract do.
+    spec = make_spec(buffer=tmp_path / "scratch")
+    (report,) = run([job], spec, executor=Inline()).values()
+    assert "The buffer cannot be used" in report.reason
+    assert socket.gethostname() in report.reason

@@ -42,7 +42,7 @@ def test_no_lock_is_left_and_none_is_made_for_a_dry_run(jobs, make_spec, tmp_pat
 
     seen = []
     moved = replace(jobs[0], tfrecords=tmp_path / "dry")
-    run_exclusively(moved, make_spec(dry_run=True), "", lambda given: seen.append(given) or failed_report(given, "x"))
+    run_exclusively(moved, make_spec(dry_run=True), lambda given: seen.append(given) or failed_report(given, "x"))
     assert seen == [moved]
     assert not (tmp_path / "dry").exists()
 
@@ -53,7 +53,7 @@ def test_a_slide_that_another_run_is_at_work_on_is_left_to_it(job, make_spec) ->
     assert lock is not None
 
     # Act
-    report = run_exclusively(job, make_spec(), make_spec().digest(), lambda _: pytest.fail("it is locked"))
+    report = run_exclusively(job, make_spec(), lambda _: pytest.fail("it is locked"))
 
     # Assert
     assert report is None
@@ -131,7 +131,7 @@ def test_two_runs_with_other_parameters_do_not_mix(job, make_spec) -> None:
 
 def test_a_run_sees_that_the_folder_has_been_given_other_parameters(job, make_spec) -> None:
     write_spec(job.tfrecords, make_spec(jpeg_quality=80), {})
-    report = run_exclusively(job, make_spec(), make_spec().digest(), lambda _: pytest.fail("it is not to be extracted"))
+    report = run_exclusively(job, make_spec(), lambda _: pytest.fail("it is not to be extracted"))
     assert report is not None
     assert report.status == "failed"
     assert "other parameters" in report.reason
@@ -158,7 +158,7 @@ def test_a_result_under_a_lost_lock_does_not_count(job, make_spec) -> None:
         locked.claim.path.write_text("of another")
         return failed_report(locked, "late")
 
-    assert run_exclusively(job, make_spec(), make_spec().digest(), lose) is None
+    assert run_exclusively(job, make_spec(), lose) is None
 
 
 def test_a_run_killed_between_records_and_json_is_resumed(job, make_spec, monkeypatch) -> None:
@@ -194,7 +194,7 @@ def test_a_full_disk_is_the_slide_s_failure(job, make_spec, monkeypatch) -> None
         raise OSError(28, "No space left on device", "/somewhere/secret")
 
     monkeypatch.setattr(exclusive, "take_lock", refuse)
-    report = run_exclusively(job, make_spec(), make_spec().digest(), lambda _: pytest.fail("it is not locked"))
+    report = run_exclusively(job, make_spec(), lambda _: pytest.fail("it is not locked"))
     assert report is not None
     assert report.reason == "Its lock file cannot be made (No space left on device)."
 

@@ -516,3 +516,10 @@ def test_parameters_that_cannot_be_read_are_replaced_only_when_asked(jobs, make_
         run(jobs, make_spec())
     reports = run(jobs, make_spec(overwrite=True))
     assert {report.status for report in reports.values()} == {"skipped"}
+
+
+def test_a_damaged_region_file_is_named(jobs, make_spec, tmp_path) -> None:
+    rois = tmp_path / "outlines.geojson"
+    rois.write_text("[{")
+    reports = run([replace(jobs[0], rois=rois)], make_spec())
+    assert reports[jobs[0].path].reason.startswith("outlines.geojson, line 1: ")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slidekit.io.atomic import PART, atomic_write, atomic_write_text, publish
+from slidekit.io.atomic import PART, atomic_write, atomic_write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -69,13 +69,34 @@ def test_a_name_with_dots_and_other_scripts(tmp_path: Path) -> None:
     assert path.read_bytes() == b"\xc3\xa9\n"
 
 
-def test_publish_replaces_in_one_step(tmp_path: Path) -> None:
-    part, path = tmp_path / "a.part", tmp_path / "a"
-    part.write_bytes(b"new")
+def test_what_is_asked_before_the_name_is_taken_may_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "a"
     path.write_bytes(b"old")
-    publish(part, path)
-    assert path.read_bytes() == b"new"
-    assert not part.exists()
+
+    def refuse() -> None:
+        assert (tmp_path / "a.part").read_bytes() == b"new"
+        raise LookupError
+
+    with pytest.raises(LookupError), atomic_write(path, before=refuse) as file:
+        file.write(b"new")
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_temporary_file_that_another_run_has_begun_anew_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    def lose() -> None:
+        (tmp_path / "a.part").unlink()
+        (tmp_path / "a.part").write_bytes(b"of another")
+        raise LookupError
+
+    with pytest.raises(LookupError), atomic_write(path, before=lose) as file:
+        file.write(b"new")
+
+    assert (tmp_path / "a.part").read_bytes() == b"of another"
+    assert not path.exists()
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

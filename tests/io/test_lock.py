@@ -206,3 +206,67 @@ print(Claim(Path({str(path)!r}), {lock.claim.text!r}).stands())"
     lock.release()
     assert said.stdout == "True\n"
     assert not Claim(path, lock.claim.text).stands()
+
+
+def test_ctrl_c_while_a_lock_is_taken_or_given_back_does_not_leave_it_held(path: Path, monkeypatch) -> None:
+    # Act: taken
+    def close_and_interrupt(file: int, close=os.close) -> None:
+        close(file)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lock_module.os, "close", close_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            take_lock(path)
+
+    # Assert
+    lock = take_lock(path)
+    assert lock is not None
+
+    # Act: given back
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lock.release()
+
+    # Assert: it is there, and nobody's
+    assert path.exists()
+    again = take_lock(path)
+    assert again is not None
+    again.release()
+
+
+def test_a_lock_that_cannot_be_removed_is_nobody_s(path: Path, monkeypatch, caplog) -> None:
+    lock = take_lock(path)
+    assert lock is not None
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        lock.release()
+
+    assert "cannot be removed (Stale file handle)" in caplog.text
+    again = take_lock(path)
+    assert again is not None
+    again.release()
+
+
+def test_a_process_that_proc_does_not_show_is_not_taken_for_gone(path: Path, monkeypatch) -> None:
+    # Arrange: another user's, on a machine that hides them
+    hidden = subprocess.Popen(["sleep", "60"])
+    write_owner(path, process=hidden.pid, start="123")
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda self: f"/proc/{hidden.pid}/" not in str(self) and exists(self))
+
+    # Act / Assert
+    assert take_lock(path) is None
+    hidden.kill()
+    hidden.wait()
+    lock = take_lock(path)
+    assert lock is not None
+    lock.release()

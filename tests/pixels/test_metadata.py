@@ -209,3 +209,15 @@ def test_one_lost_tile_is_not_a_file_cut_off(tmp_path):
     cut.write_bytes(whole.read_bytes()[:-100])
 
     assert metadata_from_tiff(cut).vendor == "tiff"
+
+
+def test_a_property_whose_name_is_damaged_is_passed_over() -> None:
+    class Properties(dict):
+        """As OpenSlide's: it lists a name that it finds no value of."""
+
+        def __iter__(self):
+            return iter([*super().keys(), "aperio.\udcff"])
+
+    found = metadata_from_openslide("aperio", Properties({"openslide.mpp-x": "0.5"}))
+
+    assert found.properties == {"openslide.mpp-x": "0.5"}

@@ -192,10 +192,10 @@ def _xml() -> Iterator[Hostile]:
     }.items():
         text = f"<Annotations><Annotation><Region {attributes}>{points}</Region></Annotation></Annotations>"
         yield "imagescope", damage, text.encode, False
-    yield "imagescope", "a ring of 10⁶ points", lambda: _long_xml("Annotations", "Region", "Vertex"), True
-    yield "asap", "a ring of 10⁶ points", lambda: _long_xml("ASAP_Annotations", "Coordinates", "Coordinate"), True
+    yield "imagescope", "a ring of 500 000 points", lambda: _long_xml("Annotations", "Region", "Vertex"), True
+    yield "asap", "a ring of 500 000 points", lambda: _long_xml("ASAP_Annotations", "Coordinates", "Coordinate"), True
 
 
 def _long_xml(root: str, holder: str, point: str) -> bytes:
-    points = "".join(f'<{point} Order="{n}" X="{x}" Y="{y}"/>\n' for n, (x, y) in enumerate(_ring(MILLION)))
+    points = "".join(f'<{point} Order="{n}" X="{x}" Y="{y}"/>\n' for n, (x, y) in enumerate(_ring(MILLION // 2)))
     return f'<{root}><Annotation Name="a" Type="Polygon"><{holder}>{points}</{holder}></Annotation></{root}>'.encode()

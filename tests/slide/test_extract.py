@@ -395,7 +395,7 @@ def test_a_normaliser_that_fails_is_a_reason(tissue_slide, tmp_path, monkeypatch
         def normalize(self, image: np.ndarray):
             raise NormalizerError("no")
 
-    monkeypatch.setattr("slidekit.slide.extract.make_normalizer", lambda spec: Failing())
+    monkeypatch.setattr("slidekit.slide.normalizing.make_normalizer", lambda spec: Failing())
     report = extract(tissue_slide, tmp_path, normalizer="reinhard")
     assert report.counts == {"normalizer": 165}
     assert report.status == "empty"
@@ -420,8 +420,8 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
         "slidekit.slide.spool.RecordSpool.write_tfrecord",
         "slidekit.slide.spool.RecordSpool.write_tiles",
         "slidekit.slide.spool.write_index",
-        "slidekit.io.atomic.publish",
-        "slidekit.slide.extract.write_tile_table",
+        "slidekit.io.atomic._publish",
+        "slidekit.slide.publishing.write_tile_table",
         "pathlib.Path.write_bytes",
     ],
 )

@@ -67,7 +67,7 @@ class SlideBuffer(InPlace):
         self._forgotten: set[str] = set()  # not wanted any more while it is copied
         self._copies: dict[str, _Copy] = {}
         self._lost: dict[str, str] = {}  # why there is no copy
-        self._held = 0
+        self._held = self._stuck = 0  # bytes counted, and of these those that cannot be removed
         self._stopped = self._told_full = False
         self.inherited = (folder.lock,)
         self._start()
@@ -144,6 +144,9 @@ class SlideBuffer(InPlace):
         except OSError as error:
             # Its bytes stay counted, for they are still there.
             _log.warning("the copy of slide %s cannot be removed (%s).", name, error.strerror)
+            with self._news:
+                self._stuck += copy.size
+                self._news.notify_all()
             return
         self._give_back(copy.size)
 
@@ -221,7 +224,7 @@ class SlideBuffer(InPlace):
             while not self._folder.has_room(size, held=self._held, most=self._most):
                 if self._stopped:
                     return False
-                if not self._held:
+                if self._held <= self._stuck:
                     raise NotCopiedError(f"the disk has no room for its {size / _GB:.3g} GB")
                 if job.name in self._waiting and not isinstance(job.path, RemotePath):
                     if not self._told_full:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO
 
 from slidekit.extraction.isolation.conversation import Conversation
@@ -39,8 +40,8 @@ def can_cross(spec: ExtractionSpec) -> bool:
     """Whether a spec can be sent to a child: QC functions written in a notebook or a script cannot."""
     try:
         return b"__main__" not in pickle.dumps(spec)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError, RuntimeError, NotImplementedError, OSError):
+        return False  # whatever an object says that does not want to be sent
 
 
 class ChildProcess:
@@ -135,7 +136,7 @@ class ChildProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The child must find slidekit, and the user's own modules, where this process does.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._process = subprocess.Popen(
             # -P: a file in the working directory must not stand in for a module.

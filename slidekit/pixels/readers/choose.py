@@ -12,6 +12,7 @@ from slidekit.errors import SlideOpenError, SpecError
 from slidekit.pixels.metadata import SlideMetadata, metadata_from_openslide, metadata_from_tiff
 from slidekit.pixels.readers.base import SlideReader, UnsuitableError
 from slidekit.pixels.readers.cucim import CucimReader
+from slidekit.pixels.readers.directories import ends_early
 from slidekit.pixels.readers.native import NativeTiffReader
 from slidekit.pixels.readers.openslide import OpenSlideReader
 from slidekit.pixels.readers.size import check_size
@@ -111,6 +112,12 @@ def read_metadata(path: Path) -> SlideMetadata:
     try:
         return metadata_from_tiff(path)
     except TIFF_ERRORS as error:
+        if ends_early(path):
+            raise SlideOpenError(
+                f"the file is cut off: it has {path.stat().st_size} bytes, and its directory lies behind them.",
+                mend="Copy it again.",
+                path=path,
+            ) from error
         raise SlideOpenError(
             f"the file is not a slide: neither OpenSlide nor the TIFF reader knows it ({error}).",
             mend="Remove it from the folder, or convert it to pyramidal TIFF.",

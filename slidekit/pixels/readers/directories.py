@@ -12,7 +12,7 @@ from defusedxml import ElementTree
 
 from slidekit.errors import SlideOpenError
 
-__all__ = ["check_directories", "check_ome"]
+__all__ = ["check_directories", "check_ome", "ends_early"]
 
 _MOST_DIRECTORIES = 4096
 _MOST_PLANES = 65_536
@@ -68,6 +68,23 @@ def check_directories(path: Path, *, ndpi: bool = False) -> None:
                     path=path,
                 )
             offset = _next(file, order, layout, offset)
+
+
+def ends_early(path: Path) -> bool:
+    """Whether a file begins as a TIFF whose first directory lies beyond its end: a copy that was cut off.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        if order is None or len(head) < 16 or struct.unpack_from(f"{order}H", head, 2)[0] not in (42, 43):
+            return False
+        layout = _BIG if struct.unpack_from(f"{order}H", head, 2)[0] == 43 else _CLASSIC
+        return bool(struct.unpack_from(order + layout.link, head, layout.first)[0] >= os.fstat(file.fileno()).st_size)
 
 
 def _next(file: BinaryIO, order: str, layout: _Layout, offset: int) -> int:

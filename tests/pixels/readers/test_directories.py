@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +166,17 @@ class TestSizes:
     def test_sound_ones_are_read(self, slide):
         with open_slide(slide) as reader:
             assert np.array_equal(reader.read(0, 0, 0, 500, 300), positions(500, 300))
+
+
+def test_a_copy_that_was_cut_off_is_told_from_what_is_no_slide(tmp_path: Path) -> None:
+    # Arrange: the directory stands at the end, as scanners write it
+    cut, other = tmp_path / "cut.tif", tmp_path / "other.tif"
+    cut.write_bytes(b"II*\0" + (5000).to_bytes(4, "little") + bytes(2000))
+    other.write_bytes(b"II*\0" + (16).to_bytes(4, "little") + bytes(2000))
+
+    # Act / Assert
+    with pytest.raises(SlideOpenError, match=r"is cut off: it has 2008 bytes.*Copy it again"):
+        open_slide(cut)
+    with pytest.raises(SlideOpenError) as error:
+        open_slide(other)
+    assert "cut off" not in str(error.value)
