@@ -131,12 +131,15 @@ def _normalizers(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
 
 def _command(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     glass = folder / "glass"
+    for old in glass.glob("*.svs"):
+        old.unlink()
     make_bench_slide(glass, edge=20_000, tissue_px=0)
     tissue = folder / "tissue"
     tissue.mkdir(exist_ok=True)
-    link = tissue / slide.name
-    if not link.exists():
-        link.symlink_to(slide)
+    # Of an earlier run with another bench slide: there must be one.
+    for old in tissue.iterdir():
+        old.unlink()
+    (tissue / slide.name).symlink_to(slide)
     ways = {
         "imports": lambda: run_imports(),
         "glass": lambda: run_extract(glass, folder),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pypdfium2
 from PIL import Image
+from stain_figure import draw_stain_figure
 
 from slidekit import WSI, Project, create_project
 from slidekit.demo.slides import DemoData, draw_demo_slides
@@ -36,6 +37,8 @@ def main() -> None:
             Path(folder) / "demo", slides=data.slides_dir, rois=data.rois_dir, annotations=data.annotations
         )
         pictures = {**report_pages(project), **previews(data)}
+        # The last slide is almost empty.
+        pictures["stain-normalisation"] = draw_stain_figure([slide.path for slide in data.slides[:4]])
     for name, picture in pictures.items():
         size = save(dest / f"{name}.png", picture)
         print(f"{name}.png: {picture.width} × {picture.height}, {size / 1e3:.0f} kB")
