@@ -22,7 +22,8 @@ _PATIENCE = 60
 def _start(log: Any) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.robustness.slide_child"],
+        # As a file: an installed package may be called tests, too.
+        [sys.executable, Path(__file__).with_name("slide_child.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -107,6 +107,9 @@ def run_corpus(originals: dict[str, Path], picked: list[tuple[str, str, int]], f
     sound: dict[str, dict[int, Tiles]] = {}
     for case, results in extract_all([Case(name, "sound", 0, path) for name, path in originals.items()], out, tile_px):
         name = case.path.name.partition(".")[0]
+        assert results, (
+            f"{case}: the child ended on a slide that is not damaged: {(out / 'stderr.txt').read_text()[-500:]}"
+        )
         assert all(result["status"] in ("done", "empty") for result in results), f"{case}: {results}"
         sound[case.source] = {
             result["scale"]: read_tiles(out / str(result["scale"]) / f"{name}.tfrecords")
@@ -154,6 +157,9 @@ def test_the_whole_corpus(originals, tmp_path):
 
     assert tally.problems == []
     assert tally.slides.total() >= 500
+    assert tally.slides["clean error"] > 100
+    assert tally.slides["tiles counted unreadable"] > 100
+    assert tally.tiles["equal"] > 5000
 
 
 @pytest.mark.long
@@ -164,3 +170,4 @@ def test_damaged_copies_of_real_slides(real_data, tmp_path, name):
 
     assert tally.problems == []
     assert tally.slides.total() >= 20
+    assert tally.slides["child ended"] < tally.slides.total() / 2
