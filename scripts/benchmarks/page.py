@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _COLOURS = {"openslide + Pillow": "#0b6e4f", "pyvips crop().resize()": "#d98324"
 def write(results: dict[str, Any], docs: Path) -> Path:
     """Write the page with what has been measured."""
     images = docs / "images"
-    sections = [_HEAD.format(machine=_machine())]
+    sections = [_HEAD.format(commit=_commit(), machine=_machine())]
     if "extraction" in results:
         _plot_ratios(results["extraction"], images / "benchmarks-ratios.png")
         sections.append(_EXTRACTION + extraction_table(results["extraction"]))
@@ -50,13 +51,19 @@ def _machine() -> str:
     return f"{model}, 2 cores of a virtual machine, Python {platform.python_version()}, files in the page cache"
 
 
+def _commit() -> str:
+    """The code that was measured, as git names it."""
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 _HEAD = """# Benchmarks
 
-`scripts/bench` measures and writes this page. Everything is compared side by side in one run, the ways taking turns
-round by round; figures are medians of five rounds unless another number is given. Times of one machine say little:
-look at the ratios.
+`scripts/bench` measures and writes this page. The ways of a table are compared side by side in one run, taking turns
+round by round; figures are medians of five rounds unless another number is given. Not all tables are of the same run.
+Times of one machine say little: look at the ratios.
 
-Machine: {machine}.
+Machine: {machine}. The last table that was measured: commit {commit}.
 
 The bench slide: 40000 × 40000 px, 0.25 µm/px, JPEG Q80 4:2:0, native tiles of 240 px, levels 1/4/16, 35 % tissue,
 mosaicked from a real H&E slide where `SLIDEKIT_TEST_DATA` is set, else drawn.

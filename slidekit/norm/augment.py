@@ -13,9 +13,9 @@ from slidekit.errors import NormalizerError
 from slidekit.norm.fitting import FitField, Fitted, Values, check_values
 from slidekit.norm.presets import AUGMENT_STDEV, DEFAULT_AUGMENT_PRESET
 
-__all__ = ["Augmented", "perturb"]
+__all__ = ["LEAST_SHARE", "Augmented", "perturb"]
 
-_LEAST_SHARE = 0.01
+LEAST_SHARE = 0.01
 """Share of a value that has to be positive below which it is not perturbed."""
 
 _COUNTING = threading.Lock()
@@ -45,7 +45,7 @@ def perturb(
     for name, value in fit.items():
         sample = generator.normal(value, np.asarray(stdev[name], np.float64))
         positive = name in ("target_concentrations", "target_stds")
-        drawn[name] = np.maximum(sample, _LEAST_SHARE * value) if positive else sample
+        drawn[name] = np.maximum(sample, LEAST_SHARE * value) if positive else sample
     return drawn
 
 

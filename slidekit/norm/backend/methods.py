@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from slidekit.errors import NormalizerError
+from slidekit.norm.augment import LEAST_SHARE
 from slidekit.norm.backend import macenko, reinhard
 from slidekit.norm.backend.ops import Array, Ops
 
@@ -14,7 +15,6 @@ __all__ = ["METHODS", "RANKS", "measure_pixels", "normalize_pixels", "perturb_fi
 
 # As slidekit.norm.augment.perturb.
 _POSITIVE = ("target_concentrations", "target_stds")
-_LEAST_SHARE = 0.01
 
 
 class _Method(NamedTuple):
@@ -162,7 +162,7 @@ def perturb_fit(
         value = ops.double(fit[name])
         shape = tuple(value.shape) if count is None else (count, *value.shape)
         moved = value + ops.double(stdev[name]) * ops.double(draw(number, shape))
-        drawn[name] = ops.maximum(moved, _LEAST_SHARE * value) if name in _POSITIVE else moved
+        drawn[name] = ops.maximum(moved, LEAST_SHARE * value) if name in _POSITIVE else moved
     return drawn
 
 
