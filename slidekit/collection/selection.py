@@ -260,3 +260,7 @@ class Selection:
         if label is None:
             raise DatasetError("The dataset has no size of tile.", mend="Give tile_px= and tile_um=.")
         return label
+
+    def _say_no_records(self) -> DatasetError:
+        label = self._demand_label()
+        return DatasetError(f"There are no TFRecords of {label}.", mend="Run extract_tiles, or check tfrecords=.")
