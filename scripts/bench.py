@@ -24,12 +24,13 @@ from benchmarks import page  # noqa: E402
 from benchmarks.bench_slide import make_bench_slide  # noqa: E402
 from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
 from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
+from benchmarks.frameworks import FRAMEWORKS, measure_frameworks  # noqa: E402
 from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
 from benchmarks.masks import measure_masks  # noqa: E402
 from benchmarks.normalizers import measure_normalizers  # noqa: E402
 from benchmarks.stages import split_by_stage  # noqa: E402
 
-PARTS = ("extraction", "threads", "masks", "normalizers", "command", "stages", "growth")
+PARTS = ("extraction", "threads", "masks", "normalizers", "frameworks", "command", "stages", "growth")
 
 
 def main() -> None:
@@ -129,6 +130,21 @@ def _normalizers(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
     }
 
 
+def _frameworks(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
+    measured, peers = measure_frameworks(slide, rounds=rounds)
+    rows: dict[str, dict[str, Any]] = {}
+    for way in measured.cpu:
+        # The name of a way ends with its framework.
+        method, framework = way.rsplit(" ", 1)
+        peer = peers.get(method, {}).get(framework)
+        rows.setdefault(method, {})[framework] = {
+            "per_second": 1e3 / measured.ms(way),
+            "ratio": None if peer is None else measured.ratio(way, peer),
+        }
+    held = measured.ratio("vahadane, stains of the slide numpy", "vahadane numpy")
+    return {"frameworks": list(FRAMEWORKS), "rows": rows, "vahadane_held": held}
+
+
 def _command(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     glass = folder / "glass"
     for old in glass.glob("*.svs"):
@@ -167,6 +183,7 @@ _MEASURES = {
     "threads": _threads,
     "masks": _masks,
     "normalizers": _normalizers,
+    "frameworks": _frameworks,
     "command": _command,
     "stages": _stages,
     "growth": _growth,

@@ -13,7 +13,7 @@ from benchmarks.measure import Measured
 from slidekit.norm import autoselect
 from slidekit.slide.wsi import WSI
 
-__all__ = ["measure_normalizers"]
+__all__ = ["measure_normalizers", "tissue_tiles"]
 
 METHODS = ("macenko", "macenko_fast", "reinhard", "reinhard_fast")
 TEXTBOOK = "as written"
@@ -28,10 +28,7 @@ def measure_normalizers(slide: Path, *, rounds: int) -> tuple[Measured, dict[str
     Measured, dict
         The times; and the greatest difference between the two over all tiles, grey levels.
     """
-    with WSI(slide, 256, 128) as wsi:
-        wsi.qc("otsu")
-        cells = wsi.grid.cells()[wsi.fates().taken]
-        tiles = [wsi[int(i), int(j)] for i, j in cells[:: max(1, len(cells) // TILES)][:TILES]]
+    tiles = tissue_tiles(slide)
     measured, apart = Measured(len(tiles)), {}
     ways: dict[str, Callable[[], object]] = {}
     for method in METHODS:
@@ -46,6 +43,14 @@ def measure_normalizers(slide: Path, *, rounds: int) -> tuple[Measured, dict[str
         )
     measured.rounds(ways, rounds)
     return measured, apart
+
+
+def tissue_tiles(slide: Path) -> list[np.ndarray]:
+    """Tiles of 256 px from all over a slide's tissue, uint8 (256, 256, 3)."""
+    with WSI(slide, 256, 128) as wsi:
+        wsi.qc("otsu")
+        cells = wsi.grid.cells()[wsi.fates().taken]
+        return [wsi[int(i), int(j)] for i, j in cells[:: max(1, len(cells) // TILES)][:TILES]]
 
 
 def _each(function: Callable[[np.ndarray], np.ndarray], tiles: Sequence[np.ndarray]) -> None:

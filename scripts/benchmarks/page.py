@@ -12,6 +12,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.page_normalizers import frameworks_section, normalizers_section
+
 __all__ = ["extraction_table", "write"]
 
 _LOOPS = {"openslide + Pillow": "OpenSlide + Pillow", "pyvips crop().resize()": "pyvips loop"}
@@ -37,7 +39,9 @@ def write(results: dict[str, Any], docs: Path) -> Path:
     if "masks" in results:
         sections.append(_masks_section(results["masks"]))
     if "normalizers" in results:
-        sections.append(_normalizers_section(results["normalizers"]))
+        sections.append(normalizers_section(results["normalizers"]))
+    if "frameworks" in results:
+        sections.append(frameworks_section(results["frameworks"]))
     path = docs / "benchmarks.md"
     path.write_text("\n".join(sections), encoding="utf-8")
     return path
@@ -210,22 +214,5 @@ From opening the bench slide to its mask; CPU ms. Otsu at 4 µm/px, blur at 2 µ
 
 | mask | CPU ms |
 |---|--:|
-{rows}
-"""
-
-
-def _normalizers_section(normalizers: dict[str, Any]) -> str:
-    rows = "\n".join(
-        f"| `{name}` | {row['ms']:.2f} | {row['textbook_ms']:.2f} | {row['ratio']:.1f} | {row['apart']} |"
-        for name, row in normalizers.items()
-    )
-    return f"""
-## Stain normalisers
-
-CPU ms for a tile of 256 px, fitting included, beside the same formulas as they are usually written in numpy, and the
-greatest difference between the two, in grey levels, over all pixels of 40 tissue tiles.
-
-| method | slidekit | as written | ratio | greatest difference |
-|---|--:|--:|--:|--:|
 {rows}
 """
