@@ -21,7 +21,7 @@ COMMAND = [sys.executable, "-m", "slidekit", "extract", "proj", "--tile-px", "64
 @pytest.mark.parametrize(
     ("ending", "code", "options"),
     [
-        pytest.param(signal.SIGINT, 130, [], id="Ctrl-C"),
+        pytest.param(signal.SIGINT, 130, [], id="Ctrl-C", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 130, ["--buffer", "fast"], id="Ctrl-C with a buffer"),
         pytest.param(signal.SIGTERM, 143, [], id="SIGTERM"),
     ],

@@ -17,7 +17,7 @@ from slidekit.slide.wsi import WSI
 pytestmark = pytest.mark.realdata
 
 CASES = [
-    ("gastric-HE-40x.svs", 256, 128),
+    pytest.param("gastric-HE-40x.svs", 256, 128, marks=pytest.mark.long),
     ("gastric-HE-40x.svs", 256, 256),
     ("CMU-1-Small-Region.svs", 256, 128),
     ("CMU-1-Small-Region.svs", 256, 256),

@@ -158,7 +158,14 @@ def test_finished_slides_are_left_alone(jobs, make_spec) -> None:
     assert all(timings.values())
 
 
-@pytest.mark.parametrize("damage", ["truncate", "delete index", "delete records"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "truncate",
+        pytest.param("delete index", marks=pytest.mark.long),
+        pytest.param("delete records", marks=pytest.mark.long),
+    ],
+)
 def test_a_slide_whose_files_are_damaged_is_extracted_again(jobs, make_spec, damage: str) -> None:
     # Arrange
     first = run(jobs, make_spec())

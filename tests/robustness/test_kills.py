@@ -49,7 +49,7 @@ def wait_until_at_work(run: subprocess.Popen[str], records: Path) -> None:
     wait_for(lambda: any(records.glob("demo*.lock")) or run.poll() is not None)
 
 
-@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("seed", seeds(1))
 def test_a_driver_that_is_killed_goes_on_where_it_was(project, undisturbed, seed: int) -> None:
     # Arrange
     run = project.start()
@@ -121,8 +121,12 @@ def test_shards_add_up_to_the_whole(project, undisturbed) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--workers", "1"], ["--workers", "2"], ["--workers", "4"], ["--threads", "2"], ["--threads", "3"]],
-    ids=" ".join,
+    [
+        pytest.param(
+            options.split(), id=options, marks=[] if options in ("--workers 4", "--threads 3") else pytest.mark.long
+        )
+        for options in ("--workers 1", "--workers 2", "--workers 4", "--threads 2", "--threads 3")
+    ],
 )
 def test_the_bytes_do_not_depend_on_how_the_work_is_shared(project, undisturbed, options: list[str]) -> None:
     project.extract(*options)

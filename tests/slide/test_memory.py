@@ -52,7 +52,11 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(
     ("qc", "levels", "resample"),
-    [("otsu", "pyramid", "shrink"), ("blur,otsu", "level 0", "shrink"), ("otsu", "level 0", "exact")],
+    [
+        ("otsu", "pyramid", "shrink"),
+        ("blur,otsu", "level 0", "shrink"),
+        pytest.param("otsu", "level 0", "exact", marks=pytest.mark.long),
+    ],
 )
 def test_a_slide_of_8_gigapixels_takes_half_a_gigabyte(
     huge: Path, tmp_path: Path, qc: str, levels: str, resample: str

@@ -72,7 +72,7 @@ def oracle(rois, boxes, filter_method):
     return np.array(inside), np.array(outside), np.array(index)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=75, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rois=region_lists(),
     filter_method=st.one_of(st.just("center"), st.sampled_from([0.0, 0.25, 0.5, 0.75]), st.floats(0, 0.99)),
