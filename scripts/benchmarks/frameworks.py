@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.measure import Measured
 from benchmarks.normalizers import tissue_tiles
 from slidekit import norm
+from slidekit.norm.methods import NEEDS_SOURCE
 
 __all__ = ["measure_frameworks"]
 
@@ -44,7 +45,7 @@ def measure_frameworks(slide: Path, *, rounds: int) -> tuple[Measured, dict[str,
     ways: dict[str, Way] = {}
     peers: dict[str, dict[str, str]] = {}
     for method in norm.METHODS:
-        if method == "cyclegan":  # costs what its generator costs
+        if method in NEEDS_SOURCE:  # cyclegan costs what its generator costs
             continue
         normalizer = norm.autoselect(method)
         for framework in FRAMEWORKS if method not in ("vahadane", "augment") else ("numpy",):

@@ -178,7 +178,7 @@ def _differences(path: Path, spec: ExtractionSpec) -> list[str]:
         if before.get(name) != now.get(name)
     ]
     if not changed and source != _source_digest(spec):
-        changed.append("normalizer_source: an image of the same name, with other content now")
+        changed.append("normalizer_source: a file of the same name, with other content now")
     return changed
 
 

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from slidekit import norm
->>> normalizer = norm.autoselect("macenko", source="v3")
+>>> normalizer = norm.autoselect("macenko", source="v3")  # or norm.StainNormalizer("macenko").fit("v3")
 >>> normalized = normalizer.transform(tile)
 """
 

@@ -8,10 +8,9 @@ treats such tiles. A *fit* to such an image is an error, because every tile afte
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,9 @@ class Normalized(NamedTuple):
 
 
 class StainNormalizer(ImageFaces, Augmented, Contextual):
-    """A method of stain normalisation, fitted to a reference; `slidekit.norm.autoselect` makes one.
+    """A method of stain normalisation, fitted to a reference; `slidekit.norm.autoselect` makes one as well.
+
+    ``StainNormalizer("macenko")`` is an instance of the class of that method.
 
     A normaliser is a few numbers: cheap to pickle and to send to another process. `transform` and
     `normalize` change nothing in it and may be called from many threads at once; a fit or a context takes the
@@ -48,9 +49,22 @@ class StainNormalizer(ImageFaces, Augmented, Contextual):
     Parameters
     ----------
     method
-        Name by which `slidekit.norm.autoselect` knows the method. The normaliser begins with its preset
-        ``v3``, or the last that it has.
+        One of `slidekit.norm.METHODS`. The normaliser begins with its preset ``v3``, or the last that it has.
+
+    Raises
+    ------
+    NormalizerError
+        If there is no such method.
     """
+
+    def __new__(cls, method: str = "") -> Self:
+        """Make an instance of the class of the method; without a name for `pickle`, which knows the class."""
+        if cls is not StainNormalizer:
+            return super().__new__(cls)
+        from slidekit.norm.methods import class_of
+
+        # A subclass of this one, which is what cls is here.
+        return cast("Self", super().__new__(class_of(method)))
 
     def __init__(self, method: str) -> None:
         self._native = True
@@ -216,9 +230,14 @@ class StainNormalizer(ImageFaces, Augmented, Contextual):
 
         return save_normalizer(self, Path(path))
 
-    @abstractmethod
+    # Not abstract, though every method has its own: type checkers would refuse StainNormalizer("macenko").
+
+    def _measure(self, image: NDArray[np.uint8]) -> Values | None:
+        raise NotImplementedError
+
     def _apply(self, image: NDArray[np.uint8], fit: Values, context: Values | None = None) -> NDArray[np.uint8] | None:
         """Tile with the colours of `fit`, a new array; None if the statistics of `image` are not defined.
 
         `context` stands in for what is measured on the tile itself.
         """
+        raise NotImplementedError

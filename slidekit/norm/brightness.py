@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from slidekit.norm.bounds import BLACK, BRIGHT_PERCENTILE
 from slidekit.norm.percentiles import image_percentile
 
 __all__ = ["SRGB_TO_LINEAR", "bright_level", "stretch_table"]
@@ -14,11 +15,6 @@ SRGB_TO_LINEAR: NDArray[np.float32] = np.where(
     _SRGB <= 0.04045, _SRGB / 12.92, ((_SRGB + 0.055) / 1.055) ** 2.4
 ).astype(np.float32)
 """sRGB values 0–255 as linear light 0–1, float32 (256,) (IEC 61966-2-1)."""
-
-_BRIGHT_PERCENTILE = 90
-
-# A tile that is darker than this has no light to measure colours by: fluorescence, a slide's black border.
-_BLACK = 16
 
 
 def bright_level(image: NDArray[np.uint8]) -> float | None:
@@ -34,8 +30,8 @@ def bright_level(image: NDArray[np.uint8]) -> float | None:
     float or None
         None below 16: the tile is as good as black, and no statistics of its stains are defined.
     """
-    level = image_percentile(image, _BRIGHT_PERCENTILE)
-    return None if level < _BLACK else level
+    level = image_percentile(image, BRIGHT_PERCENTILE)
+    return None if level < BLACK else level
 
 
 def stretch_table(level: float) -> NDArray[np.uint8]:

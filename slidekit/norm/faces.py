@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slidekit.errors import NormalizerError
 from slidekit.norm.codecs import decode_jpeg, decode_png, encode_jpeg, encode_png
 from slidekit.norm.layout import Framework, framework_of
+from slidekit.norm.layout import standardize as to_floats
 
 __all__ = ["ImageFaces"]
 
@@ -111,8 +112,20 @@ class ImageFaces(ABC):
         """
         return self._of(image, "torch", augment)
 
-    def preprocess(self, batch: Any, *, augment: bool = False, seed: Any = None) -> Any:
+    def preprocess(self, batch: Any, *, augment: bool = False, standardize: bool = False, seed: Any = None) -> Any:
         """Normalise a batch as a loader yields it: numpy, TensorFlow or torch, four axes.
+
+        Parameters
+        ----------
+        batch, augment, seed
+            As for `transform`.
+        standardize
+            Give float32 from -1 to 1, ``x / 127.5 - 1``, instead of uint8.
+
+        Returns
+        -------
+        array or tensor
+            Of the same kind, shape and layout.
 
         Raises
         ------
@@ -123,7 +136,8 @@ class ImageFaces(ABC):
             raise NormalizerError(
                 f"preprocess takes a batch, not {tuple(batch.shape)}.", mend="transform takes one image as well."
             )
-        return self.transform(batch, augment, seed=seed)
+        normalized = self.transform(batch, augment, seed=seed)
+        return to_floats(normalized) if standardize else normalized
 
     def _of(self, images: Any, framework: Framework, augment: bool, seed: Any = None) -> Any:
         if framework_of(images) not in (framework, None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, overload
 
@@ -17,7 +17,7 @@ from slidekit.norm.tiles import Tile, TileCount, TileSource, choose_tiles, mean_
 
 __all__ = ["FitField", "FitSource", "Fitted", "FittedTo", "Values", "check_values"]
 
-FitSource: TypeAlias = str | Path | Tile | Iterable[Tile] | TileSource
+FitSource: TypeAlias = str | Path | Tile | Iterable[Tile] | TileSource | Sequence[str] | Sequence[Path]
 """What `fit` takes."""
 
 Values: TypeAlias = Mapping[str, NDArray[np.float64]]
@@ -82,6 +82,7 @@ class Fitted(ABC):
             (n, h, w, 3) or any iterable of such images; or a `slidekit.Dataset`, whose TFRecords are read.
             An image with an edge above 2048 px is shrunk to that first. The fit to several tiles is the mean
             of their fits; tiles without defined statistics are left out, and counted in `fitted_to`.
+            For ``cyclegan`` the path of a generator, or several.
         max_tiles
             Of a dataset: take a random sample of so many. Of an iterable: take the first so many. None takes
             all of them.

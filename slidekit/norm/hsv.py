@@ -36,8 +36,8 @@ class HSVAugmenter(StainNormalizer):
 
     _fields: ClassVar[Mapping[str, FitField]] = {}
 
-    def __init__(self) -> None:
-        super().__init__("augment")
+    def __init__(self, method: str = "augment") -> None:
+        super().__init__(method)
 
     def _augment_tile(self, tile: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         return tile.copy() if self._measure(tile) is None else shift_hsv(tile, *_draw(generator))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from slidekit.errors import NormalizerError
 from slidekit.norm.source import check_image
 
-__all__ = ["Framework", "Layout", "framework_of", "read_layout"]
+__all__ = ["Framework", "Layout", "framework_of", "read_layout", "standardize"]
 
 Framework: TypeAlias = Literal["numpy", "torch", "tensorflow"]
 
@@ -143,3 +143,24 @@ def _tensorflow_layout(images: Any) -> Layout:
             mend="Give (h, w, 3) or (n, h, w, 3), the rank set with tf.ensure_shape; drop an alpha channel.",
         )
     return Layout("tensorflow", batch=rank == 4, in_graph=not hasattr(images, "numpy"))
+
+
+def standardize(images: Any) -> Any:
+    """Images as float32 from -1 to 1: ``x / 127.5 - 1``.
+
+    Parameters
+    ----------
+    images
+        uint8, an array or tensor of any shape.
+
+    Returns
+    -------
+    array or tensor
+        Of the same kind and shape, on the same device.
+    """
+    framework = framework_of(images)
+    if framework == "torch":
+        return images.float() / 127.5 - 1
+    if framework == "tensorflow":
+        return sys.modules["tensorflow"].cast(images, "float32") / 127.5 - 1
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.norm.base import FitField, StainNormalizer
+from slidekit.norm.bounds import MIN_DENSITY
 from slidekit.norm.brightness import bright_level, stretch_table
 from slidekit.norm.stains import find_stains
 
 __all__ = ["MacenkoNormalizer"]
 
-# The paper's beta: pixels with less optical density than this in any channel hold no stain.
-_MIN_DENSITY = 0.15
 _DENSITY = -np.log((np.arange(256) + 1) / 255)
 
 
@@ -30,9 +29,8 @@ class MacenkoNormalizer(StainNormalizer):
 
     Parameters
     ----------
-    fast
-        False is ``macenko``, which begins with the brightness step; True is ``macenko_fast``, the paper
-        alone.
+    method
+        ``macenko``, which begins with the brightness step, or ``macenko_fast``, the paper alone.
     """
 
     _fields: ClassVar[Mapping[str, FitField]] = {
@@ -40,9 +38,9 @@ class MacenkoNormalizer(StainNormalizer):
         "target_concentrations": FitField((2,), positive=True),
     }
 
-    def __init__(self, *, fast: bool = False) -> None:
-        self._fast = fast
-        super().__init__("macenko_fast" if fast else "macenko")
+    def __init__(self, method: str = "macenko") -> None:
+        self._fast = method == "macenko_fast"
+        super().__init__(method)
 
     def _measure(self, image: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float64]] | None:
         prepared = self._prepare(image)
@@ -76,7 +74,7 @@ class MacenkoNormalizer(StainNormalizer):
             return None
         density = _DENSITY if self._fast else _DENSITY[stretch_table(level)]
         # Density falls with the value: the values of stained pixels are those up to some value.
-        brightest = float(np.count_nonzero(density >= _MIN_DENSITY) - 1)
+        brightest = float(np.count_nonzero(density >= MIN_DENSITY) - 1)
         mask = cv2.inRange(image, (0.0, 0.0, 0.0), (brightest,) * 3)
         densities = cv2.LUT(image, density.astype(np.float32)).astype(np.float32, copy=False)
         return densities, mask.astype(np.uint8, copy=False)

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from slidekit.errors import NormalizerError
 from slidekit.norm.base import StainNormalizer
+from slidekit.norm.cyclegan import CycleGANNormalizer
 from slidekit.norm.fitting import FitSource
 from slidekit.norm.hsv import HSVAugmenter
 from slidekit.norm.macenko import MacenkoNormalizer
 from slidekit.norm.reinhard import ReinhardNormalizer
 from slidekit.norm.vahadane import VahadaneNormalizer
 
-__all__ = ["METHODS", "autoselect"]
+__all__ = ["METHODS", "NEEDS_SOURCE", "autoselect", "class_of"]
 
-_FACTORIES: dict[str, Callable[[], StainNormalizer]] = {
+_CLASSES: dict[str, type[StainNormalizer]] = {
     "augment": HSVAugmenter,
+    "cyclegan": CycleGANNormalizer,
     "macenko": MacenkoNormalizer,
-    "macenko_fast": partial(MacenkoNormalizer, fast=True),
+    "macenko_fast": MacenkoNormalizer,
     "reinhard": ReinhardNormalizer,
-    "reinhard_fast": partial(ReinhardNormalizer, fast=True),
-    "reinhard_fast_mask": partial(ReinhardNormalizer, fast=True, mask=True),
-    "reinhard_mask": partial(ReinhardNormalizer, mask=True),
+    "reinhard_fast": ReinhardNormalizer,
+    "reinhard_fast_mask": ReinhardNormalizer,
+    "reinhard_mask": ReinhardNormalizer,
     "vahadane": VahadaneNormalizer,
 }
 
-METHODS: tuple[str, ...] = tuple(sorted(_FACTORIES))
+METHODS: tuple[str, ...] = tuple(sorted(_CLASSES))
 """Names that `autoselect` knows, sorted."""
+
+NEEDS_SOURCE: frozenset[str] = frozenset({"cyclegan"})
+"""Methods that can do nothing until they are fitted: `autoselect` demands a source for them."""
+
+
+def class_of(method: str) -> type[StainNormalizer]:
+    """The class of the normalisers of this name; it takes the name.
+
+    Parameters
+    ----------
+    method
+        One of `METHODS`.
+
+    Raises
+    ------
+    NormalizerError
+        If there is no such method.
+    """
+    if method not in METHODS:
+        raise NormalizerError(
+            f"normalizer={method!r} is not a method of stain normalisation.",
+            mend=f"Use one of {', '.join(METHODS)}.",
+        )
+    return _CLASSES[method]
 
 
 def autoselect(method: str, source: FitSource | None = None, backend: str | None = None) -> StainNormalizer:
@@ -39,7 +62,8 @@ def autoselect(method: str, source: FitSource | None = None, backend: str | None
         One of `METHODS`.
     source
         What to fit to, as `StainNormalizer.fit` takes it; None means preset ``v3``, or the last
-        that the method has. ``augment`` has none and takes none.
+        that the method has. ``augment`` has none and takes none. ``cyclegan`` takes the path of a generator, or
+        of several that are applied one after another, and cannot do without.
     backend
         None: numpy and OpenCV for arrays, and for tensors the framework that they are of. ``"torch"`` and
         ``"tensorflow"`` do the same, and are an error where the framework is missing, before the first tensor
@@ -52,15 +76,14 @@ def autoselect(method: str, source: FitSource | None = None, backend: str | None
     Raises
     ------
     NormalizerError
-        If there is no such method or backend, or `source` cannot be fitted to.
+        If there is no such method or backend, or `source` is missing or cannot be fitted to.
     MissingExtraError
-        If the framework of `backend` is not installed.
+        If the framework of `backend`, or of a generator, is not installed.
     """
-    factory = _FACTORIES.get(method)
-    if factory is None:
-        raise NormalizerError(
-            f"normalizer={method!r} is not a method of stain normalisation.",
-            mend=f"Use one of {', '.join(METHODS)}.",
-        )
-    normalizer = factory().use_backend(backend)
-    return normalizer if source is None else normalizer.fit(source)
+    normalizer = StainNormalizer(method).use_backend(backend)
+    if source is not None:
+        return normalizer.fit(source)
+    if method in NEEDS_SOURCE:
+        # Says what to give.
+        normalizer.get_fit()
+    return normalizer

@@ -10,17 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.norm.base import FitField, StainNormalizer
+from slidekit.norm.bounds import GLASS_LIGHTNESS, MIN_STDS
 from slidekit.norm.brightness import SRGB_TO_LINEAR, bright_level, stretch_table
 
 __all__ = ["ReinhardNormalizer"]
-
-# Smallest standard deviations of L*, a*, b*. Glass, gray and one colour stay below them (blank tiles of
-# three slides: L* 0.4, 1.3 at most), H&E tiles of which 1 % or more is stained are above 4, 2.6 and 1.4.
-# Stretching what lies below to the spread of tissue would make colours out of noise.
-_MIN_STDS = np.array([1.0, 0.5, 0.5])
-
-# Pixels that are lighter than this are glass to the masked methods: L* of 0.93 · 100.
-_GLASS_LIGHTNESS = 93.0
 
 
 class ReinhardNormalizer(StainNormalizer):
@@ -34,12 +27,11 @@ class ReinhardNormalizer(StainNormalizer):
 
     Parameters
     ----------
-    fast
-        False is ``reinhard``, which begins with the brightness step; True is ``reinhard_fast``, without it.
-    mask
-        True is ``reinhard_mask`` or ``reinhard_fast_mask``: the transfer is the same, with the same statistics over
-        all pixels, but pixels with L* ≥ 93 keep the colour that they came with (after the brightness step, if
-        there is one), so that glass stays white.
+    method
+        ``reinhard``, which begins with the brightness step; ``reinhard_fast``, without it; ``reinhard_mask`` or
+        ``reinhard_fast_mask``: the transfer is the same, with the same statistics over all pixels, but pixels with
+        L* ≥ 93 keep the colour that they came with (after the brightness step, if there is one), so that glass
+        stays white.
     """
 
     _fields: ClassVar[Mapping[str, FitField]] = {
@@ -47,10 +39,10 @@ class ReinhardNormalizer(StainNormalizer):
         "target_stds": FitField((3,), positive=True),
     }
 
-    def __init__(self, *, fast: bool = False, mask: bool = False) -> None:
-        self._fast = fast
-        self._mask = mask
-        super().__init__("reinhard" + "_fast" * fast + "_mask" * mask)
+    def __init__(self, method: str = "reinhard") -> None:
+        self._fast = "fast" in method
+        self._mask = "mask" in method
+        super().__init__(method)
 
     def _measure(self, image: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float64]] | None:
         level = bright_level(image)
@@ -79,7 +71,7 @@ class ReinhardNormalizer(StainNormalizer):
         rgb = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)
         result = cv2.convertScaleAbs(rgb, alpha=255)
         if self._mask:
-            glass = (cv2.extractChannel(lab, 0) >= _GLASS_LIGHTNESS).view(np.uint8)
+            glass = (cv2.extractChannel(lab, 0) >= GLASS_LIGHTNESS).view(np.uint8)
             result = cv2.copyTo(image if self._fast else cv2.LUT(image, stretch_table(level)), glass, result)
         return result.astype(np.uint8, copy=False)
 
@@ -100,4 +92,4 @@ def _lab(image: NDArray[np.uint8], linear: NDArray[np.float32]) -> NDArray[np.fl
 def _statistics(lab: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Mean and standard deviation (3,) of each channel, if they are defined."""
     means, stds = (np.asarray(value, np.float64).reshape(3) for value in cv2.meanStdDev(lab))
-    return None if (stds < _MIN_STDS).any() else (means, stds)
+    return None if (stds < MIN_STDS).any() else (means, stds)

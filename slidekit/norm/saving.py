@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slidekit.errors import NormalizerError
+from slidekit.norm.base import StainNormalizer
 from slidekit.norm.methods import autoselect
-
-if TYPE_CHECKING:
-    from slidekit.norm.base import StainNormalizer
 
 __all__ = ["PARAMS_NAME", "from_params", "load", "normalizer_of_params", "read_json_object", "save_normalizer"]
 
@@ -74,12 +72,13 @@ def load(path: str | Path, backend: str | None = None) -> StainNormalizer:
     Returns
     -------
     StainNormalizer
-        With the very numbers of the fit that was saved.
+        With the very numbers of the fit that was saved; for ``cyclegan`` with the very generators.
 
     Raises
     ------
     NormalizerError
-        If the file is missing or damaged, not of a normaliser, or of a later version of slidekit.
+        If the file is missing or damaged, not of a normaliser, or of a later version of slidekit; if a generator
+        is missing, or another than it was.
     MissingExtraError
         If the framework of `backend` is not installed.
     """
@@ -186,8 +185,10 @@ def _make(method: Any, fit: Any, source: str | None, path: Path | None, backend:
     if fit is not None and not isinstance(fit, dict):
         raise NormalizerError("The fit is not an object of numbers by name.", mend="Restore the file.", path=path)
     try:
-        normalizer = autoselect(_SLIDEFLOW_NAMES.get(method, method), None if fit else source, backend)
-        return normalizer.set_fit(**fit) if fit else normalizer
+        method = _SLIDEFLOW_NAMES.get(method, method)
+        if not fit:
+            return autoselect(method, source, backend)
+        return StainNormalizer(method).use_backend(backend).set_fit(**fit)
     except NormalizerError as error:
         if error.path is not None:
             raise

@@ -8,6 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from slidekit.norm.bounds import (
+    MIN_ANGLE,
+    MIN_GAP,
+    MIN_LENGTH,
+    MIN_PEAK,
+    MIN_SECOND_VARIANCE,
+    MIN_STAINED_PIXELS,
+    MIN_STAINED_SHARE,
+    SAME_RED,
+)
 from slidekit.norm.percentiles import percentile
 
 __all__ = ["Stains", "find_stains"]
@@ -15,22 +25,6 @@ __all__ = ["Stains", "find_stains"]
 # The paper's alpha, and the percentile of the concentrations that is matched.
 _ALPHA = 1.0
 _PEAK_PERCENTILE = 99.0
-
-# Where two stains are not defined. The 99th percentile of the concentrations says nothing about stain that
-# covers less than 1 % of the pixels. The other bounds lie where 8-bit noise on gray or on one stain ends:
-# H&E tiles of which 1 % or more is stained (1576 tiles of eight slides) have a second variance above 3e-4,
-# stains at least 0.17 rad apart and peaks above 0.13.
-_MIN_STAINED_PIXELS = 16
-_MIN_STAINED_SHARE = 0.01
-_MIN_SECOND_VARIANCE = 1e-5
-_MIN_ANGLE = 0.05
-_MIN_PEAK = 0.05
-_SAME_RED = 1e-6
-
-# With less between the second and the third variance (as a share of the first), or less of the mean density
-# in the plane, the plane or its first axis would hang on rounding errors.
-_MIN_GAP = 1e-6
-_MIN_LENGTH = 1e-6
 
 _SUMS_OF_TWO = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
 
@@ -73,7 +67,7 @@ def find_stains(
     """
     selected = stained.astype(bool)
     count = np.count_nonzero(selected)
-    if count < max(_MIN_STAINED_PIXELS, _MIN_STAINED_SHARE * selected.size):
+    if count < max(MIN_STAINED_PIXELS, MIN_STAINED_SHARE * selected.size):
         return None
     plane = _principal_plane(density, stained)
     if plane is None:
@@ -81,18 +75,17 @@ def find_stains(
     along, across = _project(density, plane)
     angles = _angle_percentiles(along, across, selected)
     sine = np.sin(angles[1] - angles[0])
-    if sine < np.sin(_MIN_ANGLE):
+    if sine < np.sin(MIN_ANGLE):
         return None
     in_plane = np.array([np.cos(angles), np.sin(angles)])
     matrix = plane.T @ in_plane
     # The columns of in_plane have length 1, so that its determinant is the sine of the angle between them.
     inverse = np.array([[in_plane[1, 1], -in_plane[0, 1]], [-in_plane[1, 0], in_plane[0, 0]]]) / sine
-    # Where the two are equal but for rounding, they stay as they are: the same stains in every framework.
-    if matrix[0, 1] - matrix[0, 0] > _SAME_RED:
+    if matrix[0, 1] - matrix[0, 0] > SAME_RED:
         matrix, inverse = matrix[:, ::-1], inverse[::-1]
     if peaks is None:
         peaks = np.array([_peak(along, across, weights) for weights in inverse])
-        if peaks.min() < _MIN_PEAK:
+        if peaks.min() < MIN_PEAK:
             return None
     return Stains(matrix, inverse @ plane, peaks)
 
@@ -107,13 +100,13 @@ def _principal_plane(density: NDArray[np.float32], stained: NDArray[np.uint8]) -
     """
     mean, covariance = _mean_and_covariance(density, stained)
     variances, directions = np.linalg.eigh(covariance)
-    if variances[1] < _MIN_SECOND_VARIANCE or variances[1] - variances[0] < _MIN_GAP * variances[2]:
+    if variances[1] < MIN_SECOND_VARIANCE or variances[1] - variances[0] < MIN_GAP * variances[2]:
         return None
     normal = directions[:, 0]
     normal = normal * np.sign(normal[np.argmax(np.abs(normal))])
     along = mean - (mean @ normal) * normal
     length = np.linalg.norm(along)
-    if length < _MIN_LENGTH:
+    if length < MIN_LENGTH:
         return None
     along /= length
     return np.array([along, np.cross(normal, along)])

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from slidekit.errors import NormalizerError
 from slidekit.norm.base import FitField, StainNormalizer
+from slidekit.norm.bounds import MIN_ANGLE, MIN_PEAK, MIN_STAINED_PIXELS, MIN_STAINED_SHARE
 from slidekit.norm.brightness import SRGB_TO_LINEAR, bright_level, stretch_table
 from slidekit.norm.dictionary import colours, learn_dictionary, unmixing
 from slidekit.norm.fitting import check_values
@@ -26,12 +27,6 @@ _DENSITY = -np.log(np.maximum(np.arange(256), 1) / 255)
 # Tissue is what has less luminance than L* = 80 (0.8 · 100): Y = ((80 + 16) / 116)³.
 _LUMINANCE = np.array([0.2126729, 0.7151522, 0.0721750])
 _TISSUE_LUMINANCE = (96 / 116) ** 3
-
-# Where two stains are not defined: as for Macenko's (`slidekit.norm.stains`).
-_MIN_STAINED_PIXELS = 16
-_MIN_STAINED_SHARE = 0.01
-_MIN_ANGLE = 0.05
-_MIN_PEAK = 0.05
 
 
 class _Stains(NamedTuple):
@@ -62,8 +57,8 @@ class VahadaneNormalizer(StainNormalizer):
         "target_concentrations": FitField((2,), positive=False),
     }
 
-    def __init__(self) -> None:
-        super().__init__("vahadane")
+    def __init__(self, method: str = "vahadane") -> None:
+        super().__init__(method)
 
     def set_fit(self, **values: ArrayLike) -> Self:
         """Set the fit by its numbers, as `get_fit` returns them.
@@ -129,17 +124,17 @@ def _find_stains(image: NDArray[np.uint8], level: float) -> _Stains | None:
     light = np.interp(colour, np.arange(256), SRGB_TO_LINEAR[table])
     tissue = light @ _LUMINANCE < _TISSUE_LUMINANCE
     stained = count[tissue].sum()
-    if stained < max(_MIN_STAINED_PIXELS, _MIN_STAINED_SHARE * count.sum()):
+    if stained < max(MIN_STAINED_PIXELS, MIN_STAINED_SHARE * count.sum()):
         return None
     density = np.interp(colour[tissue].T, np.arange(256), _DENSITY[table])
     matrix = learn_dictionary(density, count[tissue] / stained, _SPARSITY)
-    if matrix is None or matrix[0] @ matrix[1] > np.cos(_MIN_ANGLE):
+    if matrix is None or matrix[0] @ matrix[1] > np.cos(MIN_ANGLE):
         return None
     if matrix[0, 0] < matrix[1, 0]:
         matrix = matrix[::-1].copy()
     amounts = _concentrations(image, level, matrix)
     peaks = np.array([percentile(amounts[..., stain].reshape(-1), _PEAK_PERCENTILE) for stain in range(2)])
-    return None if peaks.min() < _MIN_PEAK else _Stains(matrix, peaks)
+    return None if peaks.min() < MIN_PEAK else _Stains(matrix, peaks)
 
 
 def _held_stains(context: Mapping[str, NDArray[np.float64]]) -> _Stains | None:
@@ -148,7 +143,7 @@ def _held_stains(context: Mapping[str, NDArray[np.float64]]) -> _Stains | None:
     if lengths.min() == 0:
         return None
     matrix = context["stain_matrix"] / lengths[:, np.newaxis]
-    parallel = abs(matrix[0] @ matrix[1]) > np.cos(_MIN_ANGLE)
+    parallel = abs(matrix[0] @ matrix[1]) > np.cos(MIN_ANGLE)
     return None if parallel else _Stains(matrix, context["concentrations"] * lengths)
 
 

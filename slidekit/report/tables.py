@@ -161,6 +161,7 @@ def _parameter_columns(spec: ExtractionSpec | None) -> _Row:
         "whitespace_threshold": spec.whitespace_threshold,
         "normalizer": spec.normalizer,
         "normalizer_source": re.split(r"[/\\]", spec.normalizer_source or "")[-1],
+        "normalizer_context": spec.normalizer_context,
         "img_format": spec.img_format,
     }
 

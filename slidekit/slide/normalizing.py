@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from slidekit.errors import NormalizerError
 from slidekit.norm import StainNormalizer, autoselect
+from slidekit.norm.cyclegan import CycleGANNormalizer
+from slidekit.norm.hsv import HSVAugmenter
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
@@ -11,7 +15,7 @@ __all__ = ["make_normalizer", "make_slide_normalizer"]
 
 
 def make_normalizer(spec: ExtractionSpec) -> StainNormalizer | None:
-    """The normaliser that a spec names, fitted to its source; None if it names none.
+    """The normaliser that a spec names, fitted to its source, or seeded if it has none; None if it names none.
 
     Raises
     ------
@@ -25,7 +29,7 @@ def make_normalizer(spec: ExtractionSpec) -> StainNormalizer | None:
         raise NormalizerError(
             f"normalizer_context is given, but {spec.normalizer} takes no context.", mend="Leave it out."
         )
-    return normalizer
+    return normalizer.set_augment(seed=spec.seed) if isinstance(normalizer, HSVAugmenter) else normalizer
 
 
 def make_slide_normalizer(wsi: WSI, spec: ExtractionSpec) -> tuple[StainNormalizer | None, str | None]:
@@ -49,12 +53,17 @@ def make_slide_normalizer(wsi: WSI, spec: ExtractionSpec) -> tuple[StainNormaliz
     Raises
     ------
     NormalizerError
-        As `make_normalizer` does.
+        As `make_normalizer` does, and if a generator cannot be loaded, or cannot work on tiles of this size.
     SlideReadError
         If the slide cannot be read at a low resolution.
     """
     normalizer = make_normalizer(spec)
-    if normalizer is None or not spec.normalizer_context or len(wsi) == 0:
+    if normalizer is None or len(wsi) == 0:
+        return normalizer, None
+    if isinstance(normalizer, CycleGANNormalizer):
+        # A blank tile as a trial: otherwise every tile would be dropped for the same reason, and the slide be empty.
+        normalizer.normalize(np.full((spec.tile_px, spec.tile_px, 3), 255, np.uint8))
+    if not spec.normalizer_context:
         return normalizer, None
     try:
         return normalizer.set_context(wsi), None

@@ -114,11 +114,13 @@ class ExtractionSpec(BaseModel):
         default=None,
         description=(
             "Stain normaliser: macenko, macenko_fast, reinhard, reinhard_fast, reinhard_mask, reinhard_fast_mask, "
-            "vahadane (by default to its v2); or augment, which shifts colours at random."
+            "vahadane (by default to its v2); cyclegan, a generator from a file; or augment, which shifts colours "
+            "at random."
         ),
     )
     normalizer_source: str | None = Field(
-        default=None, description="What to normalise to: v1, v2, v3 or an image file; default v3."
+        default=None,
+        description="What to normalise to: v1, v2, v3 or an image file; default v3. For cyclegan: its generator.",
     )
     normalizer_context: bool = Field(
         default=False, description="Normalise by the statistics of the whole slide instead of each tile's."

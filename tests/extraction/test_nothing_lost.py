@@ -208,7 +208,7 @@ def test_another_image_under_the_name_of_the_source_is_refused(job, make_spec, t
     draw(40)
 
     # Assert
-    with pytest.raises(SpecError, match="an image of the same name, with other content"):
+    with pytest.raises(SpecError, match="a file of the same name, with other content"):
         run([job], make_spec(**spec))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+# The contract of the frameworks is imported from here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 Tile = NDArray[np.uint8]
 

@@ -13,9 +13,11 @@ from PIL import Image
 
 from slidekit import norm
 from slidekit.errors import NormalizerError
+from slidekit.norm.methods import NEEDS_SOURCE, class_of
+from slidekit.norm.presets import PRESETS
 
-each_method = pytest.mark.parametrize("method", norm.METHODS)
-each_fitted = pytest.mark.parametrize("method", [method for method in norm.METHODS if method != "augment"])
+each_method = pytest.mark.parametrize("method", [method for method in norm.METHODS if method not in NEEDS_SOURCE])
+each_fitted = pytest.mark.parametrize("method", sorted(PRESETS))
 
 SHAPES = st.tuples(st.integers(1, 64), st.integers(1, 64), st.just(3))
 
@@ -48,6 +50,33 @@ def test_autoselect_names_its_method(method):
 def test_unknown_method_lists_the_known():
     with pytest.raises(NormalizerError, match=r"'khan'.*macenko, macenko_fast, reinhard, reinhard_fast"):
         norm.autoselect("khan")
+
+
+class TestConstructor:
+    @pytest.mark.parametrize("method", norm.METHODS)
+    def test_makes_the_class_of_the_method(self, method):
+        normalizer = norm.StainNormalizer(method)
+
+        assert normalizer.method == method
+        assert type(normalizer) is class_of(method)
+        assert type(normalizer)(method).method == method
+
+    @each_method
+    def test_is_what_autoselect_makes(self, method, he_tile):
+        normalizer = norm.StainNormalizer(method=method)
+
+        assert normalizer.get_fit(as_list=True) == norm.autoselect(method).get_fit(as_list=True)
+        assert np.array_equal(normalizer.transform(he_tile()), norm.autoselect(method).transform(he_tile()))
+
+    @each_fitted
+    def test_is_fitted_like_slideflows(self, method, he_tile):
+        normalizer = norm.StainNormalizer(method).fit(he_tile(1))
+
+        assert normalizer.get_fit(as_list=True) == norm.autoselect(method, he_tile(1)).get_fit(as_list=True)
+
+    def test_unknown_method_lists_the_known(self):
+        with pytest.raises(NormalizerError, match=r"'khan'.*macenko, macenko_fast, reinhard, reinhard_fast"):
+            norm.StainNormalizer("khan")
 
 
 class TestAnyImage:

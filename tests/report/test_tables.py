@@ -62,6 +62,13 @@ def test_values_are_those_of_the_reports_and_the_spec(tmp_path, reports, spec):
     assert (table.loc["a", "flags"], table.loc["broken", "flags"]) == ("blur", "failed")
 
 
+@pytest.mark.parametrize("of_slide", [False, True])
+def test_the_report_says_whose_statistics_normalised(tmp_path, reports, spec, of_slide):
+    write_tables(tmp_path, reports, spec.model_copy(update={"normalizer_context": of_slide}), created=CREATED)
+
+    assert set(read(tmp_path)["normalizer_context"].astype(str)) == {str(of_slide)}
+
+
 def test_the_report_has_no_path_and_the_same_bytes_whenever_it_is_written(tmp_path, reports, spec):
     slow = [report.model_copy(update={"seconds": 99.0}) for report in reversed(reports)]
     for name, some, when in (("a", reports, CREATED), ("b", slow, datetime(2030, 1, 1))):

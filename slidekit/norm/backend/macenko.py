@@ -6,15 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from slidekit.norm import macenko, stains
+from slidekit.norm import bounds
 from slidekit.norm.backend.ops import Array, Ops
 from slidekit.norm.backend.statistics import bright_levels, percentile_99, stretch_tables
 
 __all__ = ["measure", "normalize"]
-
-# Haematoxylin is the stain that absorbs more red. With less between them than this, rounding errors would choose:
-# the stains then stay in the order of their angles.
-_SAME_RED = 1e-6
 
 
 class _Stains(NamedTuple):
@@ -105,18 +101,19 @@ def _densities(ops: Ops, pixels: Array, *, fast: bool) -> tuple[Array, Array]:
 
 def _find_stains(ops: Ops, density: Array, peaks: Array | None) -> _Stains:
     """Stains of each tile as `slidekit.norm.stains.find_stains` finds them, with its conditions."""
-    stained = ops.least(density, 1) >= macenko._MIN_DENSITY
+    stained = ops.least(density, 1) >= bounds.MIN_DENSITY
     counts = ops.count(stained, 1)
     weights = ops.single(stained)
     total = ops.double(ops.size(density, 2))
     plane = _principal_plane(ops, density, weights, counts)
-    defined = plane.defined & (counts >= stains._MIN_STAINED_PIXELS) & (counts >= stains._MIN_STAINED_SHARE * total)
+    defined = plane.defined & (counts >= bounds.MIN_STAINED_PIXELS) & (counts >= bounds.MIN_STAINED_SHARE * total)
 
     coordinates = ops.matmul(ops.single(plane.basis), density)
     first, last = _angle_percentiles(ops, coordinates, weights, counts)
-    defined = defined & (ops.sin(last - first) >= math.sin(stains._MIN_ANGLE))
+    defined = defined & (ops.sin(last - first) >= math.sin(bounds.MIN_ANGLE))
     red = [plane.basis[:, 0, 0] * ops.cos(angle) + plane.basis[:, 1, 0] * ops.sin(angle) for angle in (first, last)]
-    swap = red[1] - red[0] > _SAME_RED
+    # Haematoxylin is the stain that absorbs more red.
+    swap = red[1] - red[0] > bounds.SAME_RED
     blue, pink = ops.where(swap, last, first), ops.where(swap, first, last)
     in_plane = ops.stack([ops.stack([ops.cos(angle), ops.sin(angle)], 1) for angle in (blue, pink)], 2)
     # The columns of in_plane have length 1, so that its determinant is the sine of the angle between them.
@@ -127,7 +124,7 @@ def _find_stains(ops: Ops, density: Array, peaks: Array | None) -> _Stains:
     if peaks is None:
         amounts = ops.matmul(ops.single(inverse), coordinates)
         peaks = ops.stack([percentile_99(ops, amounts[:, stain], counts * 0 + total) for stain in (0, 1)], 1)
-        defined = defined & (ops.least(peaks, 1) >= stains._MIN_PEAK)
+        defined = defined & (ops.least(peaks, 1) >= bounds.MIN_PEAK)
     matrix = ops.matmul(ops.transpose(plane.basis), in_plane)
     return _Stains(matrix, ops.matmul(inverse, plane.basis), peaks + 0 * counts[:, None], defined)
 
@@ -139,19 +136,19 @@ def _principal_plane(ops: Ops, density: Array, weights: Array, counts: Array) ->
     shares = 1 / ops.maximum(counts, 1.0)
     mean = sums * shares[:, None]
     variances, directions = ops.eigh(products * shares[:, None, None] - mean[:, :, None] * mean[:, None, :])
-    defined = (variances[:, 1] >= stains._MIN_SECOND_VARIANCE) & (
-        variances[:, 1] - variances[:, 0] >= stains._MIN_GAP * variances[:, 2]
+    defined = (variances[:, 1] >= bounds.MIN_SECOND_VARIANCE) & (
+        variances[:, 1] - variances[:, 0] >= bounds.MIN_GAP * variances[:, 2]
     )
     normal = directions[:, :, 0]
     upward = ops.most(normal, 1) >= -ops.least(normal, 1)
     normal = ops.where(upward[:, None], normal, -normal)
     along = mean - ops.sum(mean * normal, 1)[:, None] * normal
     length = ops.sqrt(ops.sum(along * along, 1))
-    along = along / ops.maximum(length, stains._MIN_LENGTH)[:, None]
+    along = along / ops.maximum(length, bounds.MIN_LENGTH)[:, None]
     nx, ny, nz = (normal[:, axis] for axis in range(3))
     ax, ay, az = (along[:, axis] for axis in range(3))
     across = ops.stack([ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax], 1)
-    return _Plane(ops.stack([along, across], 1), defined & (length >= stains._MIN_LENGTH))
+    return _Plane(ops.stack([along, across], 1), defined & (length >= bounds.MIN_LENGTH))
 
 
 def _angle_percentiles(ops: Ops, coordinates: Array, weights: Array, counts: Array) -> tuple[Array, Array]:

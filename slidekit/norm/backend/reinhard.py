@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from slidekit.norm import reinhard
+from slidekit.norm import bounds
 from slidekit.norm.backend.ops import Array, Ops
 from slidekit.norm.backend.statistics import bright_levels, stretch_tables
 
@@ -99,7 +99,7 @@ def normalize(
     images = _to_pixels(ops, curve)
     if mask:
         kept = pixels if fast else ops.to_pixels(ops.lookup(ops.single(tables / 255), entries))
-        images = ops.where(lab[:, :1] >= reinhard._GLASS_LIGHTNESS, kept, images)
+        images = ops.where(lab[:, :1] >= bounds.GLASS_LIGHTNESS, kept, images)
     return images, defined
 
 
@@ -128,7 +128,7 @@ def _statistics(ops: Ops, lab: Array) -> tuple[Array, Array, Array]:
     """Mean and standard deviation of each channel, float32 (n, 3); bool (n,), whether they are defined."""
     means = ops.mean(lab, 2)
     stds = ops.sqrt(ops.variance(lab, means))
-    return means, stds, ops.least(stds - ops.single(reinhard._MIN_STDS), 1) >= 0
+    return means, stds, ops.least(stds - ops.single(bounds.MIN_STDS), 1) >= 0
 
 
 def _to_pixels(ops: Ops, curve: Array) -> Array:

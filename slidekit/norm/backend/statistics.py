@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from slidekit.norm.backend.ops import Array, Ops
-from slidekit.norm.brightness import _BLACK, _BRIGHT_PERCENTILE
+from slidekit.norm.bounds import BLACK, BRIGHT_PERCENTILE
 
 __all__ = ["bright_levels", "percentile_99", "stretch_tables"]
 
@@ -31,10 +31,10 @@ def bright_levels(ops: Ops, entries: Array) -> tuple[Array, Array]:
         float64 (n,), at least 16; and bool (n,), False where the tile is as good as black.
     """
     totals = ops.running_sum(ops.histogram(entries, ops.size(entries, 0)))
-    lower, upper, weight = _ranks(ops, totals[:, -1], _BRIGHT_PERCENTILE)
+    lower, upper, weight = _ranks(ops, totals[:, -1], BRIGHT_PERCENTILE)
     below, above = (ops.count(totals <= rank[:, None], 1) for rank in (lower, upper))
     levels = below + (above - below) * weight
-    return ops.maximum(levels, float(_BLACK)), levels >= _BLACK
+    return ops.maximum(levels, float(BLACK)), levels >= BLACK
 
 
 def stretch_tables(ops: Ops, levels: Array) -> Array:
