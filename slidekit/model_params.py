@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from slidekit.augment import DEFAULT, LETTERS
 from slidekit.errors import NormalizerError, SpecError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.norm import StainNormalizer, autoselect
@@ -15,9 +16,6 @@ from slidekit.norm.saving import PARAMS_NAME, normalizer_of_params, read_json_ob
 from slidekit.slide.spec_values import read_tile_um
 
 __all__ = ["ModelParams"]
-
-_AUGMENTATIONS = "xyrjbndspc"
-"""Flip in x and y, rotate, JPEG, blur, stain (n), colour distortion (d), sharpen, posterise, colour profile."""
 
 _MEND = "Give the params.json of a model, or the folder that it lies in."
 
@@ -39,8 +37,9 @@ class ModelParams(BaseModel):
     normalizer_source
         What it is fitted to: a preset or the path of an image; None is the method's default preset.
     augment
-        Letters: x, y flip · r rotate · j JPEG · n stain augmentation, which needs a normaliser · Slideflow's b, d,
-        s, p, c. True is ``xyrjb``, as in Slideflow, False is none.
+        Letters: x, y flip · r rotate · j JPEG · b blur · n stain augmentation, which needs a normaliser ·
+        d colour distortion · s sharpen · p posterise · c colour profile; `slidekit.augment` says what each does.
+        True is ``xyrjb``, as in Slideflow, False is none.
     norm_fit
         Numbers of the fit; go before `normalizer_source`. `save` writes them.
     hp
@@ -75,9 +74,9 @@ class ModelParams(BaseModel):
     @field_validator("augment", mode="before")
     @classmethod
     def _read_augment(cls, value: Any) -> Any:
-        letters = {True: "xyrjb", False: "", None: ""}.get(value, value) if not isinstance(value, str) else value
-        if isinstance(letters, str) and (unknown := sorted(set(letters) - set(_AUGMENTATIONS))):
-            raise ValueError(f"{''.join(unknown)!r} is none of the letters {_AUGMENTATIONS}")
+        letters = {True: DEFAULT, False: "", None: ""}.get(value, value) if not isinstance(value, str) else value
+        if isinstance(letters, str) and (unknown := sorted(set(letters) - set(LETTERS))):
+            raise ValueError(f"{''.join(unknown)!r} is none of the letters {LETTERS}")
         return letters
 
     @field_validator("normalizer_source", mode="before")
