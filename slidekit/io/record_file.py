@@ -1,0 +1,220 @@
+"""`TFRecord`: the tiles of one TFRecord file, by number or by place on the slide."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slidekit.errors import RecordError
+from slidekit.io.example import decode_example
+from slidekit.io.record_index import RecordIndex, read_index
+from slidekit.io.record_reader import RecordReader
+from slidekit.io.record_scan import are_all_records
+from slidekit.io.record_table import RecordTable
+from slidekit.io.tfrecord import TileRecord
+from slidekit.io.tile_image import decode_image, image_format
+from slidekit.io.user_file import check_regular
+
+__all__ = ["TFRecord"]
+
+_OURS = ("grid_x", "grid_y", "roi_name", "label")
+"""Features that only some records have."""
+
+
+class TFRecord:
+    """A TFRecord file of tiles, slidekit's or Slideflow's, for random access.
+
+    It may be shared by threads, copied to other processes and pickled; what is read depends on no position. It can be
+    used in a ``with`` statement.
+
+    Parameters
+    ----------
+    path
+        The file.
+    index
+        Path of its index, or an array (n, 2) of byte offsets and bytes with framing; None takes the index beside the
+        file if it fits, and else looks through the file, as the log then says.
+    check_crc
+        Compare the checksums of a record when it is read.
+    decode_images
+        Give images decoded.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read, is damaged or cut off, or is not what `index` says.
+
+    Examples
+    --------
+    >>> with TFRecord("slide.tfrecords") as tiles:  # doctest: +SKIP
+    ...     tile = tiles[0]
+    ...     tile["slide"], tile["loc_x"], tile["loc_y"], len(tile["image_raw"])
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        index: str | Path | ArrayLike | None = None,
+        *,
+        check_crc: bool = True,
+        decode_images: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self._decode_images = decode_images
+        self._table = RecordTable.open([self.path]) if index is None else _table_of(self.path, index)
+        self._reader: RecordReader | None = RecordReader(self._table, check_crc=check_crc)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __repr__(self) -> str:
+        return f"<TFRecord {self.path}: {len(self):,} tiles>"
+
+    def __getitem__(self, number: SupportsIndex) -> dict[str, Any]:
+        """Read a tile.
+
+        Parameters
+        ----------
+        number
+            Its place in the file; negative ones count from the end.
+
+        Returns
+        -------
+        dict
+            ``slide`` (str); ``image_raw`` (bytes of a JPEG or PNG), or ``image`` (uint8 (rows, columns, 3), RGB) if
+            `decode_images`; ``loc_x``, ``loc_y`` (int, centre, level-0 pixels); and where the record has them
+            ``grid_x``, ``grid_y`` (int), ``roi_name``, ``label`` (str).
+
+        Raises
+        ------
+        IndexError
+            If there is no such tile.
+        RecordError
+            If it is damaged.
+        """
+        return self._read(self._check(number), self._decode_images)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[number] for number in range(len(self)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing can be read from it after that."""
+        self._reader = None
+
+    @property
+    def locations(self) -> NDArray[np.int64]:
+        """(n, 2), int64: centres of the tiles, level-0 pixels, (x, y); zeros where they are unknown."""
+        return self._table.locations
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the features of the first record, sorted; none in an empty file."""
+        if not len(self):
+            return ()
+        (payload,) = self._open_reader().payloads([0])
+        return tuple(sorted(decode_example(payload, path=self.path)))
+
+    @property
+    def img_format(self) -> str | None:
+        """``"jpeg"`` or ``"png"``, as the first image is; None in an empty file."""
+        if not len(self):
+            return None
+        record = self._record(0)
+        try:
+            return image_format(record.image_raw)
+        except ValueError as error:
+            raise self._damage(record, error) from error
+
+    def get_record_by_xy(self, x: int, y: int, decode: bool | None = None) -> dict[str, Any]:
+        """Read the tile at a place; the first, if there are several.
+
+        Parameters
+        ----------
+        x, y
+            Its centre, level-0 pixels.
+        decode
+            Give the image decoded; None does as `decode_images` says.
+
+        Returns
+        -------
+        dict
+            As of ``[number]``.
+
+        Raises
+        ------
+        RecordError
+            If there is no tile at this place, or it is damaged.
+        """
+        found = np.flatnonzero((self.locations == (x, y)).all(axis=1))
+        if not len(found):
+            what = f"has no tile at ({x}, {y})."
+            raise RecordError(what, mend="Its property locations lists the centres of all tiles.", path=self.path)
+        return self._read(int(found[0]), self._decode_images if decode is None else decode)
+
+    def _check(self, number: SupportsIndex) -> int:
+        place = operator.index(number)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{self.path.name} has {len(self)} tiles, none is number {place}")
+        return place % len(self)
+
+    def _open_reader(self) -> RecordReader:
+        if self._reader is None:
+            raise RecordError(
+                "is closed.", mend="Read from it before close(), or within the with statement.", path=self.path
+            )
+        return self._reader
+
+    def _record(self, number: int) -> TileRecord:
+        (record,) = self._open_reader().records([number])
+        return record
+
+    def _read(self, number: int, decode: bool) -> dict[str, Any]:
+        record = self._record(number)
+        tile: dict[str, Any] = {"slide": record.slide}
+        if decode:
+            try:
+                tile["image"] = decode_image(record.image_raw)
+            except ValueError as error:
+                raise self._damage(record, error) from error
+        else:
+            tile["image_raw"] = record.image_raw
+        tile |= {"loc_x": record.loc_x, "loc_y": record.loc_y}
+        return tile | {name: value for name in _OURS if (value := getattr(record, name)) is not None}
+
+    def _damage(self, record: TileRecord, error: ValueError) -> RecordError:
+        return RecordError(
+            f"the tile at ({record.loc_x}, {record.loc_y}) cannot be decoded: {error}.",
+            mend="Extract the slide again; slidekit verify names all that is damaged.",
+            path=self.path,
+        )
+
+
+def _table_of(path: Path, index: str | Path | ArrayLike) -> RecordTable:
+    """Table of a file by an index that was given."""
+    size = check_regular(path, error=RecordError)
+    if isinstance(index, str | Path):
+        given = read_index(Path(index))
+    else:
+        given = RecordIndex(np.asarray(index, np.int64).reshape(-1, 2), None)
+    order = np.argsort(given.extents[:, 0], kind="stable")
+    extents = given.extents[order]
+    if not are_all_records(extents, size):
+        raise RecordError(
+            "is not what its index says.", mend="Leave index= out, and the file is looked through.", path=path
+        )
+    locations = None if given.locations is None else given.locations[order]
+    return RecordTable([path], np.array([size]), [extents], slow={0}, locations=locations)
