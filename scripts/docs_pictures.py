@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pypdfium2
+from augment_figure import draw_augment_figure
 from PIL import Image
 from stain_figure import draw_stain_figure
 
@@ -39,6 +40,7 @@ def main() -> None:
         pictures = {**report_pages(project), **previews(data)}
         # The last slide is almost empty.
         pictures["stain-normalisation"] = draw_stain_figure([slide.path for slide in data.slides[:4]])
+        pictures["augmentation"] = draw_augment_figure(data.slides[0].path)
     for name, picture in pictures.items():
         size = save(dest / f"{name}.png", picture)
         print(f"{name}.png: {picture.width} × {picture.height}, {size / 1e3:.0f} kB")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slidekit import errors, norm
     from slidekit.dataset import Dataset
+    from slidekit.io.record_file import TFRecord
     from slidekit.model_params import ModelParams
     from slidekit.project import Project, create_project, load_project
     from slidekit.slide import qc
@@ -25,6 +26,7 @@ __all__ = [
     "ModelParams",
     "Project",
     "SlideReport",
+    "TFRecord",
     "__version__",
     "create_project",
     "errors",
@@ -42,6 +44,7 @@ _HOMES = {
     "ModelParams": "slidekit.model_params",
     "Project": "slidekit.project",
     "SlideReport": "slidekit.slide.report_model",
+    "TFRecord": "slidekit.io.record_file",
     "create_project": "slidekit.project",
     "load_project": "slidekit.project",
 }

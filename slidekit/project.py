@@ -158,12 +158,14 @@ class Project:
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
         sources: str | Sequence[str] | None = None,
+        min_tiles: int = 0,
     ) -> Dataset:
         """Make the project's dataset at one size of tile.
 
         Where the project has no annotations yet, ``annotations.csv`` is made from the slides, each its own
         patient, and slides that come later are added to it; the log says so. As soon as somebody edits that
-        file it is theirs, and a file of the user's is never changed.
+        file it is theirs, and a file of the user's is never changed. Splits of the dataset are kept in
+        ``splits.json`` in the project.
 
         Parameters
         ----------
@@ -177,6 +179,8 @@ class Project:
             Columns of the annotations that must not be empty.
         sources
             Names of the sources; default all of the project's.
+        min_tiles
+            Slides whose TFRecord has fewer tiles are left out; see `Dataset.filter`.
 
         Raises
         ------
@@ -194,12 +198,14 @@ class Project:
         return Dataset.of_sources(
             found,
             reports=self.root / "reports",
+            splits=self.root / "splits.json",
             tile_px=tile_px,
             tile_um=tile_um,
             tile_mpp=tile_mpp,
             annotations=self._read_annotations(found),
             filters=filters,
             filter_blank=filter_blank,
+            min_tiles=min_tiles,
         )
 
     def extract_tiles(

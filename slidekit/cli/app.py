@@ -19,6 +19,7 @@ from typer.main import get_command
 from slidekit import __version__
 from slidekit.cli.commands import create, info, preview, report
 from slidekit.cli.demo import demo
+from slidekit.cli.export import export
 from slidekit.cli.extract import extract
 from slidekit.cli.verify import verify
 from slidekit.errors import SlideError, SlidekitError
@@ -77,7 +78,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (create, extract, verify, report, info, preview, demo):
+for _command in (create, extract, verify, report, export, info, preview, demo):
     app.command(cls=_Command)(_interruptible(_command))
 
 

@@ -25,12 +25,18 @@ class Filters:
     ----------
     allowed
         Column to the texts that may stand in it.
+    filled
+        Columns that must not be blank.
     excluded
         Slides that a reviewer excluded.
+    min_tiles
+        Smallest number of tiles in a slide's TFRecord.
     """
 
     allowed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    filled: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
+    min_tiles: int = 0
 
     def narrow(self, conditions: Mapping[str, Any], annotations: Annotations) -> Filters:
         """Add conditions; a second one on the same column leaves what both allow.
@@ -61,38 +67,60 @@ class Filters:
         DatasetError
             If a column does not exist.
         """
-        allowed = dict(self.allowed)
-        for column in columns:
-            filled = frozenset(_values_of(column, annotations)) - {""}
-            allowed[column] = allowed[column] & filled if column in allowed else filled
-        return replace(self, allowed=allowed)
+        demanded = frozenset(columns)
+        for column in sorted(demanded):
+            _values_of(column, annotations)
+        return replace(self, filled=self.filled | demanded)
 
     def exclude(self, slides: Iterable[str]) -> Filters:
         """Leave out more slides, whatever the table says."""
         return replace(self, excluded=self.excluded | frozenset(slides))
 
-    def without(self, columns: Iterable[str]) -> Filters:
-        """Remove the conditions on columns.
+    def at_least(self, tiles: int) -> Filters:
+        """Add the condition that a slide has so many tiles; of two such the larger counts.
+
+        Raises
+        ------
+        DatasetError
+            If it is negative or no whole number.
+        """
+        if isinstance(tiles, bool) or not isinstance(tiles, int) or tiles < 0:
+            raise DatasetError(f"min_tiles={tiles!r} is no number of tiles.", mend="Give 0 or more.")
+        return replace(self, min_tiles=max(self.min_tiles, tiles))
+
+    def without(self, columns: Iterable[str], filled: Iterable[str] = ()) -> Filters:
+        """Remove the conditions on the values of columns, and that columns are `filled`.
 
         Raises
         ------
         DatasetError
             If there is no condition on a column.
         """
-        allowed = dict(self.allowed)
+        allowed, demanded = dict(self.allowed), set(self.filled)
         for column in columns:
             if column not in allowed:
-                present = f"There are filters on: {', '.join(allowed)}." if allowed else "There are no filters."
-                raise DatasetError(f"There is no filter on {column!r}.", mend=present)
+                raise _no_filter(f"on {column!r}", allowed)
             del allowed[column]
-        return replace(self, allowed=allowed)
+        for column in filled:
+            if column not in demanded:
+                raise _no_filter(f"that {column!r} is not blank", sorted(demanded))
+            demanded.remove(column)
+        return replace(self, allowed=allowed, filled=frozenset(demanded))
 
     def select(self, annotations: Annotations) -> frozenset[str]:
-        """Slides of the table that meet every condition."""
+        """Slides of the table that meet every condition on it; `min_tiles` is not looked at."""
         selected = set(annotations.slides) - self.excluded
         for column, values in self.allowed.items():
             selected &= {slide for slide, text in annotations.column(column).items() if text in values}
+        for column in self.filled:
+            selected &= {slide for slide, text in annotations.column(column).items() if text}
         return frozenset(selected)
+
+
+def _no_filter(what: str, columns: Iterable[str]) -> DatasetError:
+    there = ", ".join(columns)
+    mend = f"There are filters on: {there}." if there else "There are no filters."
+    return DatasetError(f"There is no filter {what}.", mend=mend)
 
 
 def read_decisions(path: str | Path) -> dict[str, bool]:

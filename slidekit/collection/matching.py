@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from slidekit.annotations import Annotations, manifest_of_slides
 from slidekit.collection.sources import SlideIndex, Source
+from slidekit.collection.tile_counts import count_tiles
 from slidekit.wording import some_of
 
 __all__ = ["Collection", "Unmatched"]
@@ -53,6 +54,7 @@ class Collection:
         self.index = SlideIndex(sources)
         self.label = label
         self._given = annotations
+        self._counted: dict[tuple[Path, int, int], int] = {}
 
     @property
     def records(self) -> Mapping[str, Path]:
@@ -60,6 +62,19 @@ class Collection:
         if self.label is None:
             return {}
         return {name: path for source in self.index.sources for name, path in source.records(self.label).items()}
+
+    def counts(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """Tiles of TFRecord files; a file that has not changed is counted once.
+
+        Raises
+        ------
+        RecordError
+            If a file is damaged or cannot be read.
+        """
+        states = {path: _state(path) for path in paths}
+        new = count_tiles(path for path, state in states.items() if state not in self._counted)
+        self._counted |= {states[path]: count for path, count in new.items()}
+        return {path: self._counted[state] for path, state in states.items()}
 
     @cached_property
     def table(self) -> Annotations:
@@ -109,3 +124,12 @@ class Collection:
                 len(lost.rois_without_slides),
                 some_of([str(path) for path in lost.rois_without_slides], 20),
             )
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """What tells a file that was counted from one that has changed since."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path, -1, -1  # counting it says what is wrong
+    return path, found.st_size, found.st_mtime_ns

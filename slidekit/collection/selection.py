@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from slidekit.annotations import Annotations
-from slidekit.collection.filters import Filters, read_decisions
-from slidekit.collection.matching import Collection, Unmatched
-from slidekit.collection.sources import PathLike, Source
-from slidekit.collection.tile_counts import count_tiles
+from slidekit.collection.balance import Balance
+from slidekit.collection.clip import Clip
+from slidekit.collection.matching import Collection
+from slidekit.collection.membership import Membership
+from slidekit.collection.sources import Source
 from slidekit.collection.tile_size import settle_tile_um
 from slidekit.errors import DatasetError
 from slidekit.units import Magnification, tile_size_label
 from slidekit.wording import some_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["Selection"]
 
-logger = logging.getLogger(__name__)
 
-
-class Selection:
+class Selection(Membership):
     """Slides that are looked up, matched with annotations and filtered; the ground that `Dataset` stands on.
 
     A selection does not change: `filter` and its like return a narrower one. Folders are looked through once,
@@ -48,7 +42,12 @@ class Selection:
         Column of the annotations to a value or a list of values.
     filter_blank
         Columns that must not be empty.
+    min_tiles
+        Slides whose TFRecord has fewer tiles are left out.
     """
+
+    _balance: Balance | None = None
+    _clip: Clip | None = None
 
     def __init__(
         self,
@@ -60,53 +59,13 @@ class Selection:
         annotations: Annotations | None = None,
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
+        min_tiles: int = 0,
     ) -> None:
         tile_um = settle_tile_um(tile_px, tile_um, tile_mpp)
         label = tile_size_label(tile_px, tile_um) if tile_px is not None and tile_um is not None else None
         self.tile_px = tile_px
         self.tile_um = tile_um
-        self._collection = Collection(sources, annotations, label)
-        self._filters = self._narrow(Filters(), filters, filter_blank)
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """The sources."""
-        return self._collection.index.sources
-
-    @property
-    def annotations(self) -> pd.DataFrame:
-        """The whole table, as a copy."""
-        return self._collection.table.frame()
-
-    @property
-    def filtered_annotations(self) -> pd.DataFrame:
-        """Rows of the slides that this dataset holds, as a copy."""
-        frame = self.annotations
-        return frame[frame["slide"].isin(self.slides())].reset_index(drop=True)
-
-    @property
-    def filters(self) -> dict[str, list[str]]:
-        """Column to the values that are allowed in it."""
-        return {column: sorted(values) for column, values in self._filters.allowed.items()}
-
-    @property
-    def label(self) -> str | None:
-        """Folder name of the size of tile, such as ``256px_128um``; None if the size is not settled."""
-        return self._collection.label
-
-    @property
-    def num_excluded(self) -> int:
-        """Number of slides that reviewers excluded."""
-        return len(self._filters.excluded)
-
-    @property
-    def unmatched(self) -> Unmatched:
-        """Slides without rows, rows without slides, and ROI files without slides, before any filter."""
-        return self._collection.unmatched
-
-    def slides(self) -> list[str]:
-        """Names of the slides, sorted: those with a row in the annotations, and a file or TFRecords."""
-        return sorted(self._collection.names & self._filters.select(self._collection.table))
+        super().__init__(Collection(sources, annotations, label), filters, filter_blank, min_tiles)
 
     def paths(self) -> dict[str, Path]:
         """Slide to path, by name; slides of which only TFRecords are left are not there."""
@@ -167,76 +126,24 @@ class Selection:
             )
         return next(iter(paths.values()), None)
 
-    def filter(
-        self,
-        filters: Mapping[str, Any] | None = None,
-        *,
-        filter_blank: str | Sequence[str] | None = None,
-        review: PathLike | None = None,
-    ) -> Self:
-        """Narrow the dataset; conditions on the same column leave what all of them allow.
-
-        Parameters
-        ----------
-        filters
-            Column to a value or a list of values.
-        filter_blank
-            Columns that must not be empty.
-        review
-            A ``review.csv`` that a person filled: slides whose decision is ``exclude`` (drop, reject, no) are
-            left out; those without a decision stay.
-
-        Raises
-        ------
-        DatasetError
-            If a column or value is unknown, or a decision is another word.
-        """
-        narrowed = self._narrow(self._filters, filters, filter_blank)
-        if review is not None:
-            narrowed = narrowed.exclude(self._read_review(review))
-        return self._with(narrowed)
-
-    def remove_filter(self, filters: str | Iterable[str] = (), *, review: bool = False) -> Self:
-        """Widen the dataset: remove conditions on columns, or reviewers' decisions.
-
-        Raises
-        ------
-        DatasetError
-            If there is no such filter.
-        """
-        columns = [filters] if isinstance(filters, str) else list(filters)
-        widened = self._filters.without(columns)
-        return self._with(Filters(widened.allowed) if review else widened)
-
-    def clear_filters(self) -> Self:
-        """Remove all filters."""
-        return self._with(Filters())
-
-    def _narrow(
-        self, narrowed: Filters, filters: Mapping[str, Any] | None, filter_blank: str | Sequence[str] | None
-    ) -> Filters:
-        if filters:
-            narrowed = narrowed.narrow(filters, self._collection.table)
-        if filter_blank:
-            columns = [filter_blank] if isinstance(filter_blank, str) else filter_blank
-            narrowed = narrowed.demand(columns, self._collection.table)
-        return narrowed
-
-    def _with(self, filters: Filters) -> Self:
-        other = copy.copy(self)
-        other._filters = filters
-        return other
-
-    def _read_review(self, path: PathLike) -> set[str]:
-        decisions = read_decisions(path)
-        if unknown := sorted(decisions.keys() - set(self._collection.table.slides)):
-            logger.warning("%s: %d slides are not in the dataset: %s.", path, len(unknown), some_of(unknown, 20))
-        return {name for name, keep in decisions.items() if not keep}
-
     @property
     def num_tiles(self) -> int:
-        """Number of tiles in the TFRecords."""
-        return sum(entry["total"] for entry in self.manifest().values())
+        """Number of tiles in the TFRecords; where they are clipped, of those that are used."""
+        return sum(entry["clipped"] for entry in self.manifest().values())
+
+    @property
+    def prob_weights(self) -> dict[str, float] | None:
+        """Path of each TFRecord file to its share of what is drawn, sum 1; None if the dataset is not balanced.
+
+        A file without tiles weighs 0. The weights are of the slides that this dataset holds, found when they are
+        asked for.
+        """
+        if self._balance is None:
+            return None
+        records = self._records()
+        used = self._used_tiles(records)
+        weights = self._balance.weights(self, used)
+        return {str(path): weights[name] for name, path in records.items()}
 
     def tfrecords(self) -> list[Path]:
         """TFRecord files of the slides at this size of tile, in the order of the slides' names.
@@ -246,20 +153,25 @@ class Selection:
         DatasetError
             If the dataset has no size of tile.
         """
-        self._demand_label()
-        records = self._collection.records
-        return [records[name] for name in self.slides() if name in records]
+        return list(self._records().values())
 
     def manifest(self) -> dict[str, dict[str, int]]:
-        """Path of each TFRecord file to its number of tiles, as ``{"total": n, "clipped": n}``."""
-        counts = count_tiles(self.tfrecords())
-        return {str(path): {"total": count, "clipped": count} for path, count in counts.items()}
+        """Path of each TFRecord file to its tiles, ``{"total": n, "clipped": m}``: m of them are used."""
+        records = self._records()
+        counts, used = self._collection.counts(records.values()), self._used_tiles(records)
+        return {str(path): {"total": counts[path], "clipped": used[name]} for name, path in records.items()}
 
-    def _demand_label(self) -> str:
-        label = self._collection.label
-        if label is None:
-            raise DatasetError("The dataset has no size of tile.", mend="Give tile_px= and tile_um=.")
-        return label
+    def _records(self) -> dict[str, Path]:
+        """Slide to TFRecord file, by name."""
+        self._demand_label()
+        records = self._collection.records
+        return {name: records[name] for name in self.slides() if name in records}
+
+    def _used_tiles(self, records: Mapping[str, Path]) -> dict[str, int]:
+        """Slide to the number of its tiles that are used."""
+        counts = self._collection.counts(records.values())
+        tiles = {name: counts[path] for name, path in records.items()}
+        return tiles if self._clip is None else self._clip.counts(self, tiles)
 
     def _say_no_records(self) -> DatasetError:
         label = self._demand_label()

@@ -33,10 +33,14 @@ def summary_table(selection: Selection) -> Table:
         ("Patients", f"{len(set(patients.values())):,}"),
         ("Slides with ROIs", f"{len(selection.rois()):,}"),
         ("TFRecords", f"{len(selection.tfrecords()):,}" if has_size else "–"),
-        ("Tiles", f"{selection.num_tiles:,}" if has_size else "–"),
+        ("Tiles", _tiles(selection) if has_size else "–"),
         ("Columns", ", ".join(selection.annotations.columns)),
     ]
     rows += [(f"Filter: {column}", ", ".join(values)) for column, values in selection.filters.items()]
+    if selection.filter_blank:
+        rows.append(("Filter: not blank", ", ".join(selection.filter_blank)))
+    if selection.min_tiles:
+        rows.append(("Filter: tiles", f"at least {selection.min_tiles:,} in a slide"))
     if selection.num_excluded:
         rows.append(("Excluded in review", f"{selection.num_excluded:,}"))
     for source in selection.sources:
@@ -53,6 +57,13 @@ def summary_table(selection: Selection) -> Table:
     for name, value in rows:
         table.add_row(_plain(name), _plain(value))
     return table
+
+
+def _tiles(selection: Selection) -> str:
+    entries = selection.manifest().values()
+    total, used = (sum(entry[key] for entry in entries) for key in ("total", "clipped"))
+    clipped = "" if used == total else f" after clipping, of {total:,}"
+    return f"{used:,}{clipped}{'' if selection.prob_weights is None else ', balanced'}"
 
 
 def _plain(text: str) -> str:

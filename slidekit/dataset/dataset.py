@@ -11,8 +11,13 @@ from slidekit.collection.config import sources_of
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.summary import summary_table
+from slidekit.dataset.exporting import Exporting
 from slidekit.dataset.extracting import Extracting
+from slidekit.dataset.labelling import Labelling
 from slidekit.dataset.loading import Loading
+from slidekit.dataset.splitting import Splitting
+from slidekit.dataset.tools import RecordTools
+from slidekit.dataset.weighing import Weighing
 from slidekit.errors import DatasetError, SlidekitError
 from slidekit.units import Magnification
 
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 
-class Dataset(Loading, Extracting):
+class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, Exporting):
     """Slides with their annotations, regions of interest and TFRecords, at one size of tile.
 
     A dataset does not change: `filter` and its like return a narrower one. Folders are looked through once,
@@ -59,6 +64,8 @@ class Dataset(Loading, Extracting):
         Column of the annotations to a value or a list of values.
     filter_blank
         Columns of the annotations that must not be empty.
+    min_tiles
+        Slides whose TFRecord has fewer tiles are left out, and slides without TFRecords; see `filter`.
 
     Raises
     ------
@@ -85,6 +92,7 @@ class Dataset(Loading, Extracting):
         annotations: PathLike | pd.DataFrame | Annotations | None = None,
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
+        min_tiles: int = 0,
         roi: PathLike | None = None,
     ) -> None:
         by_folder = _source_of_folders(slides, rois if rois is not None else roi, tfrecords, tiles)
@@ -107,11 +115,14 @@ class Dataset(Loading, Extracting):
             annotations=annotations,
             filters=filters,
             filter_blank=filter_blank,
+            min_tiles=min_tiles,
         )
         self._reports: Path | None = None
 
     @classmethod
-    def of_sources(cls, sources: Sequence[Source], *, reports: Path | None = None, **settings: Any) -> Self:
+    def of_sources(
+        cls, sources: Sequence[Source], *, reports: Path | None = None, splits: Path | None = None, **settings: Any
+    ) -> Self:
         """Make a dataset of sources that are ready.
 
         Parameters
@@ -120,12 +131,15 @@ class Dataset(Loading, Extracting):
             Where slides lie and tiles go.
         reports
             Folder for the reports of dry runs.
+        splits
+            File of splits.
         **settings
-            `tile_px`, `tile_um`, `tile_mpp`, `annotations` (an `Annotations`), `filters` and `filter_blank`.
+            `tile_px`, `tile_um`, `tile_mpp`, `annotations` (an `Annotations`), `filters`, `filter_blank`
+            and `min_tiles`.
         """
         dataset = cls.__new__(cls)
         Selection.__init__(dataset, sources, **settings)
-        dataset._reports = reports
+        dataset._reports, dataset._splits_file = reports, splits
         return dataset
 
     def summary(self) -> None:

@@ -131,7 +131,14 @@ class Extracting(Selection):
         place = Path(dest).expanduser().absolute() if dest is not None else None
         return report_from_records(folders, slides=self.paths(), dest=place)
 
-    def get_tile_dataframe(self, roi_method: ROIMethod = "auto", stride_div: float = 1, **options: Any) -> pd.DataFrame:
+    def get_tile_dataframe(
+        self,
+        roi_method: ROIMethod = "auto",
+        stride_div: float = 1,
+        *,
+        num_workers: int | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
         """Candidates of all slides, kept and dropped, one row a tile.
 
         The table says what the options that are given here would do now. It is not read from TFRecords: give
@@ -142,6 +149,9 @@ class Extracting(Selection):
         ----------
         roi_method, stride_div
             As for `WSI`.
+        num_workers
+            Processes that work at the same time; 1 is this one alone. None: as many as there are cores, as soon as
+            that is faster. The table is the same.
         **options
             Any other field of `ExtractionSpec`, such as `roi_filter_method` and `qc`.
 
@@ -160,7 +170,7 @@ class Extracting(Selection):
         """
         self._demand_label()
         spec = self._spec({"roi_method": roi_method, "stride_div": stride_div, **options})
-        return tile_table(self, spec)
+        return tile_table(self, spec, num_workers=num_workers)
 
     def get_unique_roi_labels(self) -> list[str]:
         """Labels of all regions of interest, sorted.

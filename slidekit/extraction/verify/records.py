@@ -96,7 +96,7 @@ def check_records(
     # A file that is not what was written says nothing about its index.
     index = None if found else scan.index()
     written_so = _MEND_WRITTEN_SO if claim is not None and not found else mend
-    found += [(what, written_so) for what in scan.problems()]
+    found += [(what, written_so) for what in scan.problems(may_be_merged=claim is None)]
     faults = [Fault(path, what, how) for what, how in found]
     faults += index_faults(path, index, claimed=claim is not None)
     return RecordCheck(path, tuple(faults), scan.number, size, scan.index().locations, scan.has_cells)
@@ -116,6 +116,8 @@ class _Scan:
         self._digest = hashlib.sha256()
         self._size = 0
         self._no_tiles, self._others, self._bad_images, self._sizes = Tally(), Tally(), Tally(), Tally()
+        self._other_slides: set[str] = set()
+        self._has_own = False
         self.number = 0
         self.has_cells = False
 
@@ -147,8 +149,12 @@ class _Scan:
             return
         self._locations.extend((tile.loc_x, tile.loc_y))
         self.has_cells = self.has_cells or tile.grid_x is not None
-        if tile.slide != self._slide:
+        if tile.slide == self._slide:
+            self._has_own = True
+        else:
             self._others.add(f"{place} is of slide {tile.slide!r}")
+            if len(self._other_slides) < 2:
+                self._other_slides.add(tile.slide)
         if self._decode is not None:
             self._look(tile.image_raw, place)
 
@@ -174,11 +180,13 @@ class _Scan:
             return "is not the file that was written: it is whole, but its SHA-256 is another one."
         return None
 
-    def problems(self) -> list[str]:
+    def problems(self, *, may_be_merged: bool) -> list[str]:
         """What is odd in single records, a sentence a kind."""
+        # A file of several slides that is named after none of them was merged from theirs; CRCs rule damage out.
+        merged = may_be_merged and not self._has_own and len(self._other_slides) > 1
         kinds = (
             (self._no_tiles, "records are no tiles"),
-            (self._others, "records are of another slide"),
+            (Tally() if merged else self._others, "records are of another slide"),
             (self._bad_images, "images cannot be decoded"),
             (self._sizes, "images are of another size"),
         )

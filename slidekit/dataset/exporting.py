@@ -1,0 +1,241 @@
+"""Export of a dataset's tiles into the formats of other training stacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slidekit.annotations import Annotations
+from slidekit.collection.selection import Selection
+from slidekit.collection.sources import PathLike
+from slidekit.units import Magnification
+
+if TYPE_CHECKING:
+    from slidekit.collection.label_values import UseFloat
+    from slidekit.export import ExportFormat, ExportResult, TileSource
+    from slidekit.export.base import LabelKind, OnProgress
+
+__all__ = ["Exporting", "export_records", "read_tile_size", "records_by_size", "source_of_records"]
+
+_SPEC_FILE = "extraction.json"
+_SIZE = re.compile(r"(\d+)px_(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)um|(\d+(?:\.\d+)?x))")
+
+
+class Exporting(Selection):
+    """What `Dataset` does for other training stacks: its tiles in their formats."""
+
+    def export(
+        self,
+        to: ExportFormat,
+        dest: PathLike,
+        *,
+        labels: Any = None,
+        columns: str | Sequence[str] = (),
+        use_float: UseFloat = "auto",
+        shard_mb: float | None = None,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> ExportResult:
+        """Write the tiles of the TFRecords into a folder of another format.
+
+        All tiles of the dataset's slides go out, slide after slide by name, in the order of the records; images are
+        not encoded again. What `balance` and `clip` say is for loaders. The folder exists only when all is written.
+
+        Parameters
+        ----------
+        to
+            ``"webdataset"`` (tar files), ``"zarr"`` (version 3, decoded pixels) or ``"parquet"`` (as Hugging Face
+            ``datasets`` reads it); needs ``pip install "slidekit[export]"``.
+        dest
+            The folder to make; the one that it lies in must exist.
+        labels
+            As for the loaders, one outcome: a column, slide to label, or a table of labels of tiles. What has no
+            label is left out. Region and its class always go along.
+        columns
+            Columns of the annotations that go along with each tile.
+        use_float
+            Whether labels are numbers, as for the loaders.
+        shard_mb
+            Size (10⁶ bytes) from which a new file is begun; default 500, for zarr 64 of pixels.
+        overwrite
+            Replace an earlier export at `dest`.
+        on_progress
+            Called with the slide at work, the number of tiles done and their total; at the end with an empty name.
+
+        Returns
+        -------
+        ExportResult
+            How much was written, and how many tiles had no label.
+
+        Raises
+        ------
+        DatasetError
+            If there are no TFRecords, labels cannot be used, or there is something at `dest`.
+        AnnotationsError
+            If there is no such column.
+        SpecError
+            If there is no such format, or `shard_mb` is not a size.
+        MissingExtraError
+            If the format's library is not installed.
+        RecordError
+            If a record is damaged; nothing is written then.
+        """
+        records = self.tfrecords()
+        if not records:
+            raise self._say_no_records()
+        tile_um = f"{self.tile_um}" if isinstance(self.tile_um, Magnification) else self.tile_um
+        return export_records(
+            records,
+            self.label_rows(),
+            to,
+            dest,
+            labels=labels,
+            columns=columns,
+            use_float=use_float,
+            facts={"tile_px": self.tile_px, "tile_um": tile_um},
+            shard_mb=shard_mb,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+
+
+def export_records(
+    paths: Sequence[Path],
+    annotations: Annotations,
+    to: ExportFormat,
+    dest: PathLike,
+    *,
+    shard_mb: float | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    **about: Any,
+) -> ExportResult:
+    """Write the tiles of TFRecords into a folder of another format.
+
+    Parameters
+    ----------
+    paths, annotations, **about
+        As for `source_of_records`.
+    to, dest, shard_mb, overwrite, on_progress
+        As for `Exporting.export`, which also says what is raised.
+    """
+    from slidekit.export import ExportOptions, export_tiles
+
+    options = ExportOptions(shard_mb=shard_mb, overwrite=overwrite)
+    source = source_of_records(paths, annotations, **about)
+    return export_tiles(source, to, Path(dest), options, on_progress=on_progress)
+
+
+def source_of_records(
+    paths: Sequence[Path],
+    annotations: Annotations,
+    *,
+    labels: Any = None,
+    columns: str | Sequence[str] = (),
+    use_float: UseFloat = "auto",
+    facts: Mapping[str, Any] | None = None,
+) -> TileSource:
+    """Find what is known about the tiles of TFRecords, for an export.
+
+    Parameters
+    ----------
+    paths
+        The files, in the order in which they are to be written.
+    annotations
+        Patients, labels and columns; a slide that is not there is its own patient.
+    labels, columns, use_float
+        As for `Exporting.export`.
+    facts
+        What is to stand beside the tiles; by default the size of tile that the files' folders are named after. The
+        spec of the extraction is added where it is known.
+
+    Raises
+    ------
+    DatasetError
+        If labels cannot be used, or are several outcomes.
+    AnnotationsError
+        If there is no such column.
+    RecordError
+        If an index cannot be used.
+    """
+    from slidekit.collection.tile_labels import settle_labels
+    from slidekit.errors import DatasetError
+    from slidekit.export import SlideRecords, TileSource
+    from slidekit.io.record_table import RecordTable
+
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    cells = {name: annotations.column(name) for name in names}
+    table = RecordTable.open(paths)
+    found = settle_labels(labels, table, annotations, use_float=use_float)
+    if found is not None and found.values.ndim > 1:
+        raise DatasetError(
+            f"An export has one outcome, and {', '.join(found.outcomes)} were given.",
+            mend="Give one as labels, and the others as columns.",
+        )
+    slides, left_out = [], 0
+    for file, path in enumerate(table.paths):
+        start, end = int(table.starts[file]), int(table.starts[file + 1])
+        rows = slice(start, end) if found is not None and found.per_tile else file
+        used = None if found is None or found.used is None else found.used[rows]
+        if used is not None and not used.any():
+            left_out += end - start
+            continue
+        slides.append(
+            SlideRecords(
+                path=path,
+                count=end - start,
+                labels=None if found is None else found.values[rows],
+                used=used if used is not None and used.ndim else None,
+            )
+        )
+    kind: LabelKind | None = None
+    classes: tuple[str, ...] = ()
+    if found is not None:
+        classes = found.classes or ()
+        kind = "class" if found.classes is not None else "number" if found.values.dtype.kind == "f" else "index"
+    return TileSource(
+        slides,
+        label_kind=kind,
+        classes=classes,
+        patients=annotations.patients,
+        annotations=cells,
+        facts={**(_size_of(paths) if facts is None else facts), **_spec_of(paths)},
+        left_out=left_out,
+    )
+
+
+def records_by_size(folder: Path) -> dict[str, list[Path]]:
+    """TFRecord files in a folder and all below it, sorted, by the name of the folder that they lie in."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.absolute().rglob("*.tfrecords")):
+        found.setdefault(path.parent.name, []).append(path)
+    return found
+
+
+def read_tile_size(name: str) -> tuple[int, float | str] | None:
+    """Pixels, and microns or magnification, that a folder is named after (``256px_128um``); None if it is not."""
+    match = _SIZE.fullmatch(name)
+    if match is None:
+        return None
+    return int(match[1]), match[3] if match[2] is None else float(match[2])
+
+
+def _size_of(paths: Sequence[Path]) -> dict[str, Any]:
+    sizes = {read_tile_size(path.parent.name) for path in paths}
+    size = sizes.pop() if len(sizes) == 1 else None
+    return {} if size is None else {"tile_px": size[0], "tile_um": size[1]}
+
+
+def _spec_of(paths: Sequence[Path]) -> dict[str, Any]:
+    """What stands in ``extraction.json`` beside the files, if it is the same for all."""
+    specs = []
+    for folder in sorted({path.parent for path in paths}):
+        try:
+            content = json.loads((folder / _SPEC_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}  # Slideflow's, or another tool's
+        specs.append(content)
+    return {"extraction": specs[0]} if all(spec == specs[0] for spec in specs) else {}

@@ -1,0 +1,1 @@
+"""From TFRecords to batches: which tiles, in which order, decoded and made ready for a network."""

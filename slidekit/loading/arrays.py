@@ -1,0 +1,101 @@
+"""Batches as numpy arrays, which need no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidekit.augment.arrays import augment
+from slidekit.errors import SpecError
+from slidekit.loading.batch import pack
+from slidekit.loading.decode import decode_tiles, image_size
+from slidekit.loading.options import LoaderOptions
+from slidekit.loading.position import Cursor
+from slidekit.loading.stream import TileStream
+
+__all__ = ["ArrayLoader"]
+
+
+class ArrayLoader:
+    """Batches of tiles, as `slidekit.Dataset.numpy` describes them.
+
+    Each iteration is the next epoch; one that was broken off is not gone on with, unless its `state_dict` is loaded.
+
+    Parameters
+    ----------
+    stream
+        The batches.
+    num_threads
+        Threads that decode; the batches are the same whatever their number.
+    """
+
+    def __init__(self, stream: TileStream, *, num_threads: int = 1) -> None:
+        if num_threads < 1:
+            raise SpecError(f"num_threads={num_threads!r} is not a number of threads.", mend="Give 1 or more.")
+        self.stream = stream
+        self._num_threads = num_threads
+        self._size = image_size(stream)
+        self._cursor = Cursor(stream)
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self.stream.num_batches()
+
+    @property
+    def num_tiles(self) -> int:
+        """Tiles of an epoch, in this shard."""
+        return self.stream.num_tiles
+
+    def __iter__(self) -> Iterator[Any]:
+        position, batches = self._cursor.begin(), len(self)
+        last_epoch = position.epoch
+        pool = ThreadPoolExecutor(self._num_threads) if self._num_threads > 1 else None
+        with pool or nullcontext():
+            while self.stream.options.infinite or position.epoch == last_epoch:
+                batch = self._make(*position, pool)
+                position = position.after(1, batches)
+                self._cursor.reach(position)
+                yield batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration be of an epoch, from its first batch on."""
+        self._cursor.set_epoch(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands: numbers and text, which JSON and pickle take."""
+        return self._cursor.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration go on where a loader of the same tiles and settings stood.
+
+        Raises
+        ------
+        DatasetError
+            If the state is of other tiles or settings.
+        """
+        self._cursor.load_state_dict(state)
+
+    def _make(self, epoch: int, batch: int, pool: ThreadPoolExecutor | None) -> Any:
+        options = self.stream.options
+        tiles = self.stream.read(self.stream.numbers(epoch, batch))
+        images = decode_tiles(tiles, np.empty((len(tiles), *self._size, 3), np.uint8), pool=pool)
+        return pack(_finish(images, self.stream.seeds(epoch, batch), options), tiles, options)
+
+
+def _finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:
+    """Normalise, augment and scale a batch."""
+    if options.method is not None:
+        images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]))
+    if options.image_letters:
+        images = augment(images, options.image_letters, seeds)
+    if not options.standardize:
+        return images
+    scaled = images.astype(np.float32)
+    scaled /= 127.5
+    scaled -= 1
+    return scaled

@@ -1,0 +1,48 @@
+"""What a loader gives: an image, or a tuple that begins with it, in Slideflow's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidekit.loading.options import LoaderOptions
+from slidekit.loading.stream import RawTiles
+
+__all__ = ["pack"]
+
+
+def pack(
+    images: Any, tiles: RawTiles, options: LoaderOptions, convert: Callable[[NDArray[Any]], Any] = np.asarray
+) -> Any:
+    """Put a batch together.
+
+    Parameters
+    ----------
+    images
+        The images, whose first axis are tiles.
+    tiles
+        What was read with them.
+    options
+        What is asked for.
+    convert
+        Makes what the framework has for an array.
+
+    Returns
+    -------
+    images or tuple
+        ``(images[, labels][, slides][, loc_x, loc_y])``; images alone where that is all. Slides are a list of str.
+        Without a batch size each is of the one tile.
+    """
+    parts: list[Any] = [images]
+    if tiles.labels is not None:
+        parts.append(convert(tiles.labels))
+    if options.incl_slidenames:
+        parts.append(tiles.slides)
+    if options.incl_loc:
+        parts += [convert(np.ascontiguousarray(tiles.locations[:, axis])) for axis in (0, 1)]
+    if options.batch_size is None:
+        parts = [part[0] for part in parts]
+    return tuple(parts) if len(parts) > 1 else parts[0]

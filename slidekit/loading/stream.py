@@ -1,0 +1,240 @@
+"""What batch comes when: the tiles of every batch of every epoch, and their records."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slidekit.errors import DatasetError
+from slidekit.io.record_reader import RecordReader
+from slidekit.io.record_table import RecordTable
+from slidekit.loading.options import LoaderOptions
+from slidekit.loading.order import Order
+
+__all__ = ["Labels", "RawTiles", "TileStream"]
+
+
+class Labels(Protocol):
+    """Labels of the tiles of a table; `slidekit.collection.tile_labels.TileLabels` is one."""
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """(files,) or (tiles,), with a second axis for several outcomes: int64 class indices or float32."""
+
+    @property
+    def per_tile(self) -> bool:
+        """Whether a row is a tile of the table, or a file of it."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the class indices; None for numbers."""
+
+    @property
+    def used(self) -> NDArray[np.bool_] | None:
+        """(files,) or (tiles,): False where there is no label."""
+
+
+@dataclass(frozen=True)
+class RawTiles:
+    """Tiles of a batch, as they stand in the records.
+
+    Attributes
+    ----------
+    numbers
+        (n,), int64: numbers of the tiles in the table.
+    images
+        Complete JPEGs or PNGs.
+    slides
+        Names of the slides, as the records give them.
+    locations
+        (n, 2), int64: centres, level-0 pixels, (x, y).
+    labels
+        (n,) or (n, k), int64 or float32, or float32 one-hot (n, classes); None without labels.
+    paths
+        The file of each.
+    """
+
+    numbers: NDArray[np.int64]
+    images: list[bytes]
+    slides: list[str]
+    locations: NDArray[np.int64]
+    labels: NDArray[Any] | None
+    paths: list[Path]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class TileStream:
+    """All batches of all epochs, each a function of its place; no position is held.
+
+    Batches are made of an epoch's order, cut every `batch_size` tiles; the last of an epoch may be smaller. One
+    stream may be used by many threads; a copy of it in another process gives the same.
+
+    Parameters
+    ----------
+    table
+        Where the tiles are.
+    options
+        What is asked for; `batch_size` None is cut into single tiles.
+    labels
+        Labels of the tiles of the table; those without one do not come.
+    weights, clip
+        As for `Order`.
+    tile_px
+        Edge of the tiles; None takes it from the first record.
+
+    Raises
+    ------
+    DatasetError
+        If no tile is left, or one-hot labels are asked for where labels are not classes.
+    """
+
+    def __init__(
+        self,
+        table: RecordTable,
+        options: LoaderOptions,
+        *,
+        labels: Labels | None = None,
+        weights: ArrayLike | None = None,
+        clip: ArrayLike | None = None,
+        tile_px: int | None = None,
+    ) -> None:
+        self.table = table
+        self.options = options
+        self.labels = labels
+        self.tile_px = tile_px
+        self.order = Order(
+            table.starts,
+            seed=options.seed,
+            shuffle=options.shuffle,
+            weights=None if weights is None else np.asarray(weights, np.float64),
+            clip=None if clip is None else np.asarray(clip, np.int64),
+            used=_used_tiles(labels, table),
+            shard_index=options.shard_index,
+            num_shards=options.num_shards,
+            even_shards=options.even_shards,
+        )
+        self.reader = RecordReader(table, check_crc=options.check_crc)
+        self.num_classes = _count_classes(labels) if options.onehot else None
+        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+        if not self.num_batches():
+            raise DatasetError(
+                f"There is no batch: {self.order.total} tiles are left of {len(table)}.",
+                mend="Check filters, labels and clip; or take a smaller batch_size or drop_last=False.",
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_epoch": None}
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles of a whole batch."""
+        return self.options.batch_size or 1
+
+    @property
+    def num_tiles(self) -> int:
+        """Tiles of an epoch in this shard."""
+        return len(self.order)
+
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        whole, rest = divmod(len(self.order), self.batch_size)
+        return whole + (rest > 0 and not self.options.drop_last)
+
+    def numbers(self, epoch: int, batch: int) -> NDArray[np.int64]:
+        """Numbers in the table, (n,) int64, of the tiles of a batch."""
+        first, last = self._cut(batch)
+        kept = self._epoch
+        if kept is None or kept[0] != epoch:
+            kept = self._epoch = (epoch, self.order.epoch(epoch))
+        return kept[1][first:last]
+
+    def seeds(self, epoch: int, batch: int) -> NDArray[np.int64]:
+        """One seed for each tile of a batch, (n,) int64, not negative.
+
+        They depend on the loader's seed, the epoch and the place in the epoch's order of all shards. Mixed by the
+        finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA).
+        """
+        digest = hashlib.sha256(f"{self.options.seed}\0{epoch}\0augmentation".encode()).digest()
+        places = self.order.places(*self._cut(batch)).astype(np.uint64)
+        mixed = np.uint64(int.from_bytes(digest[:8], "little")) + places * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+    def read(self, numbers: ArrayLike) -> RawTiles:
+        """Read the records of some tiles.
+
+        Parameters
+        ----------
+        numbers
+            (n,): numbers in the table.
+
+        Raises
+        ------
+        RecordError
+            If one is damaged, or no tile; names file and byte.
+        """
+        chosen = np.asarray(numbers, np.int64)
+        records = self.reader.records(chosen)
+        files = self.table.file_of(chosen)
+        return RawTiles(
+            numbers=chosen,
+            images=[record.image_raw for record in records],
+            slides=[record.slide for record in records],
+            locations=np.array([(record.loc_x, record.loc_y) for record in records], np.int64).reshape(-1, 2),
+            labels=self._labels_of(chosen, files),
+            paths=[self.table.paths[file] for file in files],
+        )
+
+    def settings(self) -> dict[str, int | bool | str]:
+        """What a position in the stream depends on; equal settings give the same stream."""
+        options, order = self.options, self.order
+        digest = hashlib.sha256()
+        for text in self.table.slides:
+            digest.update(text.encode() + b"\0")
+        arrays = (self.table.starts, self.table.sizes, order.weights, order.clip, order.used)
+        for array in arrays:
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        return {
+            "seed": options.seed,
+            "batch_size": self.batch_size,
+            "shuffle": options.shuffle,
+            "drop_last": options.drop_last,
+            "shard_index": options.shard_index,
+            "num_shards": options.num_shards,
+            "even_shards": options.even_shards,
+            "tiles": digest.hexdigest(),
+        }
+
+    def _cut(self, batch: int) -> tuple[int, int]:
+        if not 0 <= batch < self.num_batches():
+            raise IndexError(f"batch {batch} of {self.num_batches()}")
+        return batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.order))
+
+    def _labels_of(self, numbers: NDArray[np.int64], files: NDArray[np.int64]) -> NDArray[Any] | None:
+        if self.labels is None:
+            return None
+        values: NDArray[Any] = self.labels.values[numbers if self.labels.per_tile else files]
+        if self.num_classes is None:
+            return values
+        vectors: NDArray[np.float32] = (values[:, None] == np.arange(self.num_classes)).astype(np.float32)
+        return vectors
+
+
+def _used_tiles(labels: Labels | None, table: RecordTable) -> NDArray[np.bool_] | None:
+    if labels is None or labels.used is None:
+        return None
+    return labels.used if labels.per_tile else np.repeat(labels.used, table.counts)
+
+
+def _count_classes(labels: Labels | None) -> int:
+    if labels is None or labels.values.ndim != 1 or labels.values.dtype.kind not in "iu":
+        raise DatasetError("onehot=True needs labels that are classes of one outcome.", mend="Give such labels=.")
+    return len(labels.classes) if labels.classes is not None else int(labels.values.max(initial=-1)) + 1

@@ -1,0 +1,1 @@
+"""What is done with TFRecords that exist: indexes, merging, splitting, changing their images, loose tiles."""

@@ -1,0 +1,165 @@
+"""Loose tiles, a file each, into TFRecords and back; a tile's place is in its name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidekit.errors import RecordError
+from slidekit.io.atomic import PART
+from slidekit.io.tfrecord import TileRecord, iter_records
+from slidekit.io.user_file import read_bytes
+from slidekit.record_tools.images import decode_tile, format_of
+from slidekit.record_tools.writing import RecordWriter
+from slidekit.seeding import slide_generator
+
+__all__ = ["FromTiles", "records_from_tiles", "tiles_from_records"]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_PLACE = re.compile(r".*-(\d{1,18})-(\d{1,18})(?:_\d+)?")
+"""``{slide}-{loc_x}-{loc_y}``, as `save_tiles` and Slideflow write it; ``_2`` is added to a place that comes again."""
+
+
+@dataclass(frozen=True)
+class FromTiles:
+    """What became of a folder of loose tiles.
+
+    Attributes
+    ----------
+    tiles
+        Files that are in the TFRecord file now.
+    without_place
+        How many of them have no coordinates in their names: theirs are (0, 0).
+    """
+
+    tiles: tuple[Path, ...]
+    without_place: int
+
+
+def records_from_tiles(
+    folder: Path, dest: Path, *, shuffle: bool = True, seed: int = 0, overwrite: bool = False
+) -> FromTiles:
+    """Write the loose tiles of a slide into a TFRecord file, with its index.
+
+    Parameters
+    ----------
+    folder
+        Folder of JPEG and PNG files ``{slide}-{loc_x}-{loc_y}.jpg``; other files in it are passed over.
+    dest
+        The new file; its stem is the name of the slide.
+    shuffle
+        Put the records into a random order, by seed and the slide's name; else from top to bottom, in rows.
+    seed
+        Seed of the order.
+    overwrite
+        Whether `dest` may exist.
+
+    Returns
+    -------
+    FromTiles
+        The bytes of the images are taken as they are.
+
+    Raises
+    ------
+    RecordError
+        If a tile cannot be decoded, naming it, or `dest` exists. Nothing is left behind then.
+    """
+    tiles = sorted(_tiles(folder), key=lambda tile: (tile[2], tile[1], tile[0].name))
+    order = slide_generator(seed, dest.stem, "order").permutation(len(tiles)) if shuffle else range(len(tiles))
+    with RecordWriter(dest, overwrite=overwrite) as writer:
+        for number in order:
+            path, loc_x, loc_y = tiles[int(number)]
+            data = read_bytes(path, error=RecordError)
+            try:
+                decode_tile(data)
+            except RecordError as error:
+                raise RecordError(error.message, mend="Remove the file, or make it anew.", path=path) from error
+            writer.append(TileRecord(dest.stem, data, loc_x, loc_y).encode(), (loc_x, loc_y))
+    lost = sum(_PLACE.fullmatch(path.stem) is None for path, _, _ in tiles)
+    return FromTiles(tuple(path for path, _, _ in tiles), lost)
+
+
+def _tiles(folder: Path) -> Iterator[tuple[Path, int, int]]:
+    for path in folder.iterdir():
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
+            place = _PLACE.fullmatch(path.stem)
+            yield (path, int(place[1]), int(place[2])) if place else (path, 0, 0)
+
+
+def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write every image of a TFRecord file as a file of its own; they take their places when all are written.
+
+    Parameters
+    ----------
+    records
+        The file.
+    folder
+        Where they go; other files in it stay.
+    overwrite
+        Whether files of the same names and other content are replaced.
+
+    Returns
+    -------
+    list of Path
+        ``{slide}-{loc_x}-{loc_y}.jpg`` or ``.png``, as `save_tiles` names them, in the order of the records; the bytes
+        are those of the record. A place that comes again has ``_2`` after it, and so on.
+
+    Raises
+    ------
+    RecordError
+        If a record is damaged or no tile, or a file of such a name has another content. Nothing is changed then.
+    """
+    part = folder.with_name(folder.name + PART)
+    if part.exists():
+        shutil.rmtree(part)  # of a run that was cut off: the suffix is ours
+    part.mkdir(parents=True)
+    try:
+        names = _write_tiles(records, part)
+        if not overwrite:
+            _check_foreign(part, folder, names)
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (part / name).replace(folder / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [folder / name for name in names]
+
+
+def _write_tiles(records: Path, folder: Path) -> list[str]:
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for offset, payload in iter_records(records):
+        record = TileRecord.decode(payload, path=records)
+        suffix = format_of(record.image_raw)
+        if suffix is None:
+            what = f"the record at byte {offset} holds neither a JPEG nor a PNG."
+            raise RecordError(what, mend="Extract the slide again.", path=records)
+        stem = f"{_checked(record.slide, offset, records)}-{record.loc_x}-{record.loc_y}"
+        seen[stem] += 1
+        name = f"{stem}_{seen[stem]}.{suffix}" if seen[stem] > 1 else f"{stem}.{suffix}"
+        (folder / name).write_bytes(record.image_raw)
+        names.append(name)
+    return names
+
+
+def _checked(slide: str, offset: int, records: Path) -> str:
+    """Name of a slide, if it can begin the name of a file: one with a slash would lead out of the folder."""
+    if not slide or set(slide) & set("/\\\0"):
+        what = f"the record at byte {offset} is of slide {slide[:80]!r}, which no file can be named after."
+        raise RecordError(what, mend="Rename the slide, and extract it again.", path=records)
+    return slide
+
+
+def _check_foreign(part: Path, folder: Path, names: list[str]) -> None:
+    for name in names:
+        there = folder / name
+        if there.exists() and (not there.is_file() or there.read_bytes() != (part / name).read_bytes()):
+            raise RecordError(
+                "exists already, and is another image.",
+                mend="Give another folder, or overwrite=True to replace it.",
+                path=there,
+            )

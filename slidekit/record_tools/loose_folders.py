@@ -1,0 +1,80 @@
+"""Many folders of loose tiles into TFRecords; loose tiles are removed only when the records are known to be whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from slidekit.errors import RecordError
+from slidekit.record_tools.batch import for_each
+from slidekit.record_tools.indexing import scan_records, write_manifests
+from slidekit.record_tools.loose import FromTiles, records_from_tiles
+from slidekit.record_tools.writing import check_destination
+
+__all__ = ["pack_folders"]
+
+_log = logging.getLogger("slidekit")
+
+
+def pack_folders(
+    folders: Mapping[Path, Path],
+    *,
+    shuffle: bool = True,
+    seed: int = 0,
+    delete_tiles: bool = False,
+    overwrite: bool = False,
+    num_workers: int | None = None,
+) -> list[Path]:
+    """Write folders of loose tiles into TFRecord files, with indexes and manifest, several at a time.
+
+    Parameters
+    ----------
+    folders
+        Folder of a slide's loose tiles to its TFRecord file.
+    shuffle, seed, overwrite
+        As for `records_from_tiles`.
+    delete_tiles
+        Remove the tiles of a folder when its records have been read back, and the folder if it is empty then.
+    num_workers
+        Threads; one a core by default.
+
+    Returns
+    -------
+    list of Path
+        The TFRecord files; there is none for a folder without tiles.
+
+    Raises
+    ------
+    RecordError
+        If a file exists, before any work; or a tile cannot be decoded, when all other folders are finished.
+    """
+    check_destination(folders.values(), overwrite=overwrite)
+
+    def work(pair: tuple[Path, Path]) -> FromTiles:
+        folder, dest = pair
+        made = records_from_tiles(folder, dest, shuffle=shuffle, seed=seed, overwrite=overwrite)
+        if delete_tiles and made.tiles:
+            _remove_tiles(folder, dest, made)
+        return made
+
+    results = for_each(
+        work,
+        list(folders.items()),
+        name=lambda pair: pair[0].name,
+        num_workers=num_workers,
+        after=lambda done: write_manifests(pair[1].parent for pair, made in done if made.tiles),
+    )
+    if without := sum(made.without_place for made in results):
+        _log.warning("%d loose tiles have no coordinates in their names: theirs are (0, 0)", without)
+    return [dest for dest, made in zip(folders.values(), results, strict=True) if made.tiles]
+
+
+def _remove_tiles(folder: Path, dest: Path, made: FromTiles) -> None:
+    if (count := len(scan_records(dest))) != len(made.tiles):
+        what = f"holds {count} records, where {len(made.tiles)} were written: no loose tile was removed."
+        raise RecordError(what, mend="Check the disk.", path=dest)
+    for tile in made.tiles:
+        tile.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
