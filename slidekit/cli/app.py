@@ -22,7 +22,7 @@ from slidekit.cli.demo import demo
 from slidekit.cli.export import export
 from slidekit.cli.extract import extract
 from slidekit.cli.verify import verify
-from slidekit.errors import SlideError, SlidekitError
+from slidekit.errors import RecordError, SlideError, SlidekitError
 
 __all__ = ["app", "main"]
 
@@ -114,8 +114,8 @@ def main() -> None:
         if debug:
             raise
         _say(str(error))
-        # A slide that cannot be used is the slide's fault; everything else is a matter of how slidekit was called.
-        sys.exit(1 if isinstance(error, SlideError) else _WRONG_USE)
+        # A slide or record that cannot be used is its own fault; all else is a matter of how slidekit was called.
+        sys.exit(1 if isinstance(error, SlideError | RecordError) else _WRONG_USE)
     except OSError as error:
         if debug:
             raise

@@ -80,6 +80,9 @@ class _Child:
 
     def run(self, job: TableJob) -> pd.DataFrame | str:
         process = self._process or self._start()
+        if self.killed:
+            # It was asked to end while it was being started.
+            process.kill()
         assert process.stdin is not None
         assert process.stdout is not None
         try:

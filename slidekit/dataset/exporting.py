@@ -15,8 +15,10 @@ from slidekit.units import Magnification
 
 if TYPE_CHECKING:
     from slidekit.collection.label_values import UseFloat
-    from slidekit.export import ExportFormat, ExportResult, TileSource
+    from slidekit.collection.tile_labels import TileLabels
+    from slidekit.export import ExportFormat, ExportResult, SlideRecords, TileSource
     from slidekit.export.base import LabelKind, OnProgress
+    from slidekit.io.record_table import RecordTable
 
 __all__ = ["Exporting", "export_records", "read_tile_size", "records_by_size", "source_of_records"]
 
@@ -163,39 +165,24 @@ def source_of_records(
     """
     from slidekit.collection.tile_labels import settle_labels
     from slidekit.errors import DatasetError
-    from slidekit.export import SlideRecords, TileSource
+    from slidekit.export import TileSource
     from slidekit.io.record_table import RecordTable
 
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     cells = {name: annotations.column(name) for name in names}
     table = RecordTable.open(paths)
     found = settle_labels(labels, table, annotations, use_float=use_float)
-    if found is not None and found.values.ndim > 1:
-        raise DatasetError(
-            f"An export has one outcome, and {', '.join(found.outcomes)} were given.",
-            mend="Give one as labels, and the others as columns.",
-        )
-    slides, left_out = [], 0
-    for file, path in enumerate(table.paths):
-        start, end = int(table.starts[file]), int(table.starts[file + 1])
-        rows = slice(start, end) if found is not None and found.per_tile else file
-        used = None if found is None or found.used is None else found.used[rows]
-        if used is not None and not used.any():
-            left_out += end - start
-            continue
-        slides.append(
-            SlideRecords(
-                path=path,
-                count=end - start,
-                labels=None if found is None else found.values[rows],
-                used=used if used is not None and used.ndim else None,
-            )
-        )
     kind: LabelKind | None = None
     classes: tuple[str, ...] = ()
     if found is not None:
+        if found.values.ndim > 1:
+            raise DatasetError(
+                f"An export has one outcome, and {', '.join(found.outcomes)} were given.",
+                mend="Give one as labels, and the others as columns.",
+            )
         classes = found.classes or ()
         kind = "class" if found.classes is not None else "number" if found.values.dtype.kind == "f" else "index"
+    slides = _labeled_slides(table, found)
     return TileSource(
         slides,
         label_kind=kind,
@@ -203,8 +190,23 @@ def source_of_records(
         patients=annotations.patients,
         annotations=cells,
         facts={**(_size_of(paths) if facts is None else facts), **_spec_of(paths)},
-        left_out=left_out,
+        left_out=len(table) - sum(slide.count for slide in slides),
     )
+
+
+def _labeled_slides(table: RecordTable, labels: TileLabels | None) -> list[SlideRecords]:
+    """Files of a table with the labels of their tiles, but those in which no tile has one."""
+    from slidekit.export import SlideRecords
+
+    slides = []
+    for file, path in enumerate(table.paths):
+        start, end = int(table.starts[file]), int(table.starts[file + 1])
+        rows = slice(start, end) if labels is not None and labels.per_tile else file
+        values = None if labels is None else labels.values[rows]
+        used = None if labels is None or labels.used is None else labels.used[rows]
+        if used is None or used.any():
+            slides.append(SlideRecords(path, end - start, values, used if used is not None and used.ndim else None))
+    return slides
 
 
 def records_by_size(folder: Path) -> dict[str, list[Path]]:

@@ -14,7 +14,7 @@ __all__ = ["sample_key", "write_webdataset"]
 _SHARD_MB = 500.0
 
 # A reader takes for the suffix what comes after the first dot, and folders into the key.
-_QUOTED = {ord(character): f"%{ord(character):02X}" for character in "%./\\"}
+_QUOTED = {ord(character): f"%{ord(character):02X}" for character in "%./\\~"}
 
 
 def write_webdataset(
@@ -53,7 +53,7 @@ def write_webdataset(
         maxcount=2**62,
         maxsize=(options.shard_mb or _SHARD_MB) * 1e6,
         verbose=0,
-        mtime=0.0,
+        mtime=0,  # whole: a fraction costs a header of its own for every file
     )
     with shards:
         for tile in source.tiles(on_progress):
@@ -75,11 +75,27 @@ def write_webdataset(
 
 
 def sample_key(slide: str, tile: ExportTile) -> str:
-    """Name a sample ``{slide}-{loc_x}-{loc_y}``; dots, slashes and % of the slide's name are written as in URLs."""
+    """Name a sample ``{slide}-{loc_x}-{loc_y}``; what a reader would stumble over is written as in URLs.
+
+    That is dots, slashes, % and ~ of the slide's name, and a hyphen at its end. Different places have different keys.
+
+    Parameters
+    ----------
+    slide
+        Name of the TFRecord file.
+    tile
+        A tile of it. If it is of another slide (files may have been merged), the key is
+        ``{file}~{slide}-{loc_x}-{loc_y}``.
+    """
     record = tile.record
-    # Files that were merged hold tiles of several slides; the file's name keeps their keys apart.
-    name = slide if record.slide == slide else f"{slide}-{record.slide}"
-    return f"{name.translate(_QUOTED)}-{record.loc_x}-{record.loc_y}"
+    name = _quote(slide) if record.slide == slide else f"{_quote(slide)}~{_quote(record.slide)}"
+    return f"{name}-{record.loc_x}-{record.loc_y}"
+
+
+def _quote(name: str) -> str:
+    quoted = name.translate(_QUOTED)
+    # Else the hyphen would be taken for the sign of a number.
+    return f"{quoted[:-1]}%2D" if quoted.endswith("-") else quoted
 
 
 def _facts(tile: ExportTile) -> dict[str, Any]:

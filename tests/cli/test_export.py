@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slidekit.cli import app
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, SpecError
 from slidekit.io.slide_tiff import write_svs
 from slidekit.io.tfrecord import TileRecord, frame
 from slidekit.project import create_project
@@ -88,6 +88,8 @@ def test_wrong_use_is_said_and_nothing_written(tmp_path: Path, annotations: Path
     assert export(tmp_path / "empty", "--to", "zarr", "--dest", tmp_path / "out")[0] == 2
     assert export(tmp_path / "8px_16um", "--to", "zarr", "--dest", tmp_path / "out", "--tile-px", 8)[0] == 2
     assert export(tmp_path / "8px_16um", "--to", "zarr")[0] == 2
+    with pytest.raises(SpecError, match="'hdf5' is no format"):
+        export(tmp_path / "8px_16um", "--to", "hdf5", "--dest", tmp_path / "out")
     with pytest.raises(DatasetError, match="There is no column 'stage'"):
         export(tmp_path / "8px_16um", "--to", "parquet", "--dest", tmp_path / "out", "--labels", "stage")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["8px_16um", "annotations.csv", "empty"]

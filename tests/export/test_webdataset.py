@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from slidekit.export import ExportOptions, TileSource, export_tiles
+from slidekit.export import ExportOptions, ExportTile, TileSource, export_tiles
+from slidekit.export.webdataset import sample_key
 from slidekit.io.tfrecord import TileRecord
 
 webdataset = pytest.importorskip("webdataset")
@@ -58,6 +61,22 @@ def test_keys_are_one_a_tile_and_survive_dots(make_source: Callable[..., TileSou
     assert len(set(keys)) == 10
 
 
+NAMES = st.text("ab-1.%~_/2D", min_size=1, max_size=4)
+PLACES = st.tuples(NAMES, NAMES, st.integers(-12, 12), st.integers(-12, 12))
+
+
+@given(st.lists(PLACES, min_size=2, max_size=30, unique=True))
+@settings(deadline=None, max_examples=200)
+def test_keys_of_different_places_differ(places: list[tuple[str, str, int, int]]) -> None:
+    keys = [
+        sample_key(file, ExportTile(TileRecord(slide, b"", loc_x=x, loc_y=y), 0, "p", "jpg", None, {}))
+        for file, slide, x, y in places
+    ]
+
+    assert len(set(keys)) == len(places)
+    assert not any("." in key or "/" in key for key in keys)
+
+
 def test_shards_are_of_the_size_that_was_asked_for(make_source: Callable[..., TileSource], tmp_path: Path):
     source = make_source()
 
@@ -88,7 +107,7 @@ def test_merged_files_keep_their_slides(tmp_path: Path, make_source: Callable[..
 
     # Assert
     samples = read(tmp_path / "out")[5:]
-    assert [sample["__key__"] for sample in samples] == ["c-d-0-7", "c-d-100-7", "d-0-7", "d-100-7"]
+    assert [sample["__key__"] for sample in samples] == ["c~d-0-7", "c~d-100-7", "d-0-7", "d-100-7"]
     assert {json.loads(sample["json"])["patient"] for sample in samples} == {"p2"}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tool_records import damage, encoded, example, pixels, read_file
 from skimage.color import hsv2rgb, rgb2hsv
+from tool_records import damage, encoded, example, pixels, read_file
 
 from slidekit.errors import RecordError, SpecError
 from slidekit.extraction.verify.folder import verify_folder
