@@ -78,7 +78,9 @@ _EXTRACTION = """
 
 All ways do the same work on the same cells, on one thread: read, resample, grayspace filter, JPEG Q95 4:2:0, TFRecord.
 slidekit also measures whitespace, checksums and indexes its file, shuffles it and writes the table of all tiles. The
-loops are what people write: `read_region` and Pillow's Lanczos; `crop().resize()` of pyvips, tile by tile.
+loops are what people write: `read_region` and Pillow's Lanczos; `crop().resize()` of pyvips, tile by tile. At this
+quality slidekit's encoder (TurboJPEG) uses the fast integer transform, the loops' encoders the accurate one: its tiles are
+0.35 dB further from the pixels.
 The **floor** is the time to decode each native tile under the cells once and to encode each kept tile once, from
 memory to memory; it is measured in the same rounds.
 

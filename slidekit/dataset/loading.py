@@ -16,8 +16,6 @@ from slidekit.collection.tile_labels import settle_labels
 from slidekit.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused-ignore]
-
     from slidekit.loading.arrays import ArrayLoader
     from slidekit.loading.options import LoaderOptions
     from slidekit.loading.stream import TileStream
@@ -71,7 +69,7 @@ class Loading(Selection):
         batch_size: int | None = None,
         *,
         use_float: UseFloat = "auto",
-        num_threads: int = 1,
+        num_threads: int | None = None,
         state: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> ArrayLoader:
@@ -88,7 +86,8 @@ class Loading(Selection):
         use_float
             Whether labels are numbers; ``"auto"`` goes by what they look like.
         num_threads
-            Threads that decode; the batches are the same whatever their number.
+            Threads that decode; the batches are the same whatever their number. None takes what the machine has, up
+            to four.
         state
             Begin where a loader stood, of whose `state_dict` this is.
         **options
@@ -146,6 +145,7 @@ class Loading(Selection):
         map_style: bool = False,
         state: Mapping[str, Any] | None = None,
         num_workers: int = 0,
+        num_threads: int | None = None,
         **loading: Any,
     ) -> TileLoader:
         """Batches of tiles as torch tensors, from a DataLoader.
@@ -192,6 +192,8 @@ class Loading(Selection):
             Begin where a loader stood, of whose `state_dict` this is.
         num_workers
             Processes that make batches; 0 makes them in this one.
+        num_threads
+            Threads that decode where there are no such processes; None takes what the machine has, up to four.
         **loading
             Of `torch.utils.data.DataLoader`: `prefetch_factor`, `pin_memory`, `persistent_workers`,
             `multiprocessing_context`, `timeout`.
@@ -233,7 +235,12 @@ class Loading(Selection):
         )
         stream = self._stream(labels, options, use_float)
         loader: TileLoader = torch_loading.TileLoader(
-            stream, map_style=map_style, transform=transform, num_workers=num_workers, **loading
+            stream,
+            map_style=map_style,
+            transform=transform,
+            num_workers=num_workers,
+            num_threads=num_threads,
+            **loading,
         )
         if state is not None:
             loader.load_state_dict(state)
@@ -249,7 +256,7 @@ class Loading(Selection):
         deterministic: bool = True,
         state: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> tf.data.Dataset:
+    ) -> Any:
         """Batches of tiles as a `tf.data.Dataset`, decoded, normalised and augmented by TensorFlow's own operations.
 
         Each iteration is the next epoch. The tiles, their order and their augmentation are those of `numpy` for the
@@ -286,8 +293,8 @@ class Loading(Selection):
         MissingExtraError
             If TensorFlow is not installed.
         DatasetError, SpecError, RecordError
-            As for `numpy`. A record that turns out to be damaged later is a ``tf.errors.OpError``, whose text begins
-            with the RecordError's.
+            As for `numpy`. A record that turns out to be damaged later is a ``tf.errors.OpError`` with the text of
+            the RecordError in it.
         NormalizerError
             If the normaliser cannot do what `augment` asks for.
         """

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read_extents", "read_locations"]
+__all__ = ["IndexReader"]
 
 _EXTENTS, _LOCATIONS = b"arr_0.npy", b"locations.npy"
 _LOCAL, _CENTRAL, _END = 30, 46, 22
@@ -38,78 +38,86 @@ def _around(name: bytes) -> int:
     return _before(name) + _CENTRAL + len(name)
 
 
+_BEFORE = {name: _before(name) for name in (_EXTENTS, _LOCATIONS)}
+_NAMED = {name: bytes((len(name), 0, _SIZES, 0)) + name for name in (_EXTENTS, _LOCATIONS)}
+"""Lengths of a member's name and extra field, and the name, as they stand in its local header."""
+
 _WITHOUT_LOCATIONS = _around(_EXTENTS) + _END
 _WITH_LOCATIONS = _WITHOUT_LOCATIONS + _around(_LOCATIONS)
 
 
-def read_extents(path: str, scratch: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Read offsets and sizes of records.
+class IndexReader:
+    """Reads indexes, one after another; it remembers which array came first in the last, as it will in the next."""
 
-    They are taken as they are: whoever asks compares them with the file, which says more than a checksum.
+    def __init__(self) -> None:
+        self._extents_first = True
 
-    Parameters
-    ----------
-    path
-        The index.
-    scratch
-        (m, 2), int64, C-contiguous: memory to read into, if it is enough.
+    def read_extents(self, path: str, scratch: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Read offsets and sizes of records.
 
-    Returns
-    -------
-    ndarray (n, 2), int64, or None
-        Byte offset, and bytes with framing: a part of `scratch`, or an array of its own. None if the file is not laid
-        out as expected, or cannot be read.
-    """
-    return _read(path, _EXTENTS, _LOCATIONS, scratch)
+        They are taken as they are: whoever asks compares them with the file, which says more than a checksum.
 
+        Parameters
+        ----------
+        path
+            The index.
+        scratch
+            (m, 2), int64, C-contiguous: memory to read into, if it is enough.
 
-def read_locations(path: str, place: NDArray[np.int64]) -> bool:
-    """Read locations of tiles into place, and compare their CRC-32.
+        Returns
+        -------
+        ndarray (n, 2), int64, or None
+            Byte offset, and bytes with framing: a part of `scratch`, or an array of its own. None if the file is not
+            laid out as expected, or cannot be read.
+        """
+        return self._read(path, _EXTENTS, _LOCATIONS, scratch)
 
-    Parameters
-    ----------
-    path
-        The index.
-    place
-        (n, 2), int64, C-contiguous.
+    def read_locations(self, path: str, place: NDArray[np.int64]) -> bool:
+        """Read locations of tiles into place, and compare their CRC-32.
 
-    Returns
-    -------
-    bool
-        False if the file is not laid out as expected, has another number of them, or none; what is in `place` is then
-        worthless.
-    """
-    found = _read(path, _LOCATIONS, _EXTENTS, place)
-    return found is not None and len(found) == len(place)
+        Parameters
+        ----------
+        path
+            The index.
+        place
+            (n, 2), int64, C-contiguous.
 
+        Returns
+        -------
+        bool
+            False if the file is not laid out as expected, has another number of them, or none; what is in `place` is
+            then worthless.
+        """
+        found = self._read(path, _LOCATIONS, _EXTENTS, place)
+        return found is not None and len(found) == len(place)
 
-def _read(path: str, name: bytes, other: bytes, scratch: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        size = os.fstat(descriptor).st_size
-        count, rest = divmod(size - _WITH_LOCATIONS, 2 * _PAIR)
-        # What has a name is written first by `savez`, and need not be by others.
-        after = _before(other) + _PAIR * count
-        begins = (after, 0) if name == _EXTENTS else (0, after)
-        if rest:
-            count, rest = divmod(size - _WITHOUT_LOCATIONS, _PAIR)
-            begins = (0, 0)
-        if rest or count < 0:
+    def _read(self, path: str, name: bytes, other: bytes, scratch: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
             return None
-        place = scratch[:count] if count <= len(scratch) else np.empty((count, 2), np.int64)
-        head = bytearray(_before(name))
-        for begin in begins:
-            read = os.preadv(descriptor, [head, place.data], begin)
-            if read == len(head) + _PAIR * count and _is_head(head, name, count):
-                return place if name == _EXTENTS or _is_whole(head, place) else None
-    except OSError:
+        try:
+            size = os.fstat(descriptor).st_size
+            count, rest = divmod(size - _WITH_LOCATIONS, 2 * _PAIR)
+            after = _BEFORE[other] + _PAIR * count
+            if rest:
+                count, rest = divmod(size - _WITHOUT_LOCATIONS, _PAIR)
+                after = 0
+            if rest or count < 0:
+                return None
+            place = scratch[:count] if count <= len(scratch) else np.empty((count, 2), np.int64)
+            head = bytearray(_BEFORE[name])
+            for extents_first in (self._extents_first, not self._extents_first):
+                begin = 0 if extents_first == (name == _EXTENTS) else after
+                read = os.preadv(descriptor, [head, place.data], begin)
+                if read == len(head) + _PAIR * count and _is_head(head, name, count):
+                    self._extents_first = extents_first
+                    return place if name == _EXTENTS or _is_whole(head, place) else None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         return None
-    finally:
-        os.close(descriptor)
-    return None
 
 
 def _is_head(head: bytearray, name: bytes, count: int) -> bool:
@@ -117,7 +125,7 @@ def _is_head(head: bytearray, name: bytes, count: int) -> bool:
     return (
         head[:4] == b"PK\x03\x04"
         and head[6:10] == b"\0\0\0\0"
-        and head[26 : _LOCAL + len(name)] == bytes((len(name), 0, _SIZES, 0)) + name
+        and head[26 : _LOCAL + len(name)] == _NAMED[name]
         and head[-_NPY:] == _npy_header(count)
     )
 

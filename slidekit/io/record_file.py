@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from slidekit.errors import RecordError
 from slidekit.io.example import decode_example
+from slidekit.io.index_bulk import Run
 from slidekit.io.record_index import RecordIndex, read_index
 from slidekit.io.record_reader import RecordReader
 from slidekit.io.record_scan import are_all_records
@@ -217,4 +218,4 @@ def _table_of(path: Path, index: str | Path | ArrayLike) -> RecordTable:
             "is not what its index says.", mend="Leave index= out, and the file is looked through.", path=path
         )
     locations = None if given.locations is None else given.locations[order]
-    return RecordTable([path], np.array([size]), [extents], slow={0}, locations=locations)
+    return RecordTable([path], np.array([size]), [Run([len(extents)], extents)], locations)

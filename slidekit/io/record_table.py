@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,9 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slidekit.errors import RecordError
-from slidekit.io.index_layout import read_extents, read_locations
+from slidekit.io.growing import GrowingColumn
+from slidekit.io.index_bulk import Run, index_text, read_runs
+from slidekit.io.index_layout import IndexReader
 from slidekit.io.legacy_index import read_any_index
-from slidekit.io.record_scan import are_all_records, scan_extents, scan_locations
+from slidekit.io.record_scan import scan_locations
 from slidekit.io.user_file import check_regular
 from slidekit.wording import some_of
 
@@ -29,10 +30,7 @@ __all__ = ["RecordTable"]
 logger = logging.getLogger(__name__)
 
 _BLOCK = 64
-"""Tiles of a file between two whose offset is kept."""
-
-_SCRATCH = 1 << 16
-"""Records of an index for which memory is used again and again."""
+"""Tiles between two whose offset is kept."""
 
 
 class RecordTable:
@@ -46,10 +44,8 @@ class RecordTable:
         The files.
     sizes
         (files,), int64: bytes of each.
-    extents
-        Of each file, where its records are; see `slidekit.io.record_index.RecordIndex`.
-    slow
-        Numbers of the files whose index is not as NumPy writes it, or not in the order of the file.
+    runs
+        Where their records are.
     locations
         (n, 2), int64: centres of the tiles; None reads them when they are asked for.
 
@@ -71,24 +67,24 @@ class RecordTable:
         self,
         paths: Sequence[Path],
         sizes: NDArray[np.int64],
-        extents: Iterable[NDArray[np.int64]],
-        slow: Collection[int] = frozenset(),
+        runs: Iterable[Run],
         locations: NDArray[np.int64] | None = None,
     ) -> None:
         self.paths = tuple(paths)
         self.slides = tuple(path.stem for path in self.paths)
-        lengths, blocks = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
-        for one in extents:
-            lengths.append(one[:, 1].astype(np.uint32))
-            blocks.append(one[::_BLOCK, 0].copy())
+        counts, lengths, offsets = [0], GrowingColumn(), [np.empty(0, np.int64)]
+        for run in runs:
+            counts += run.counts
+            offsets.append(run.extents[-lengths.total % _BLOCK :: _BLOCK, 0].copy())
+            lengths.add(run.extents[:, 1])
         self.sizes = sizes
-        self.starts = np.cumsum([len(part) for part in lengths], dtype=np.int64)
-        self.lengths = np.concatenate(lengths)
-        # Where a file's first block of tiles stands among all, and the offset of each block's first tile.
-        self._first_block = np.cumsum([len(part) for part in blocks], dtype=np.int64)
-        self._block_offsets = np.concatenate(blocks)
-        self._slow = slow
+        self.starts = np.cumsum(counts, dtype=np.int64)
+        self.lengths = lengths.joined()
+        # Of every so many tiles; those between are reached by the lengths of a few.
+        self._block_offsets = np.concatenate(offsets)
         self._locations = locations
+        # Files whose index is not as NumPy writes it, or not in the order of the file.
+        self._slow: frozenset[int] = frozenset()
 
     @classmethod
     def open(cls, paths: Sequence[str | Path]) -> Self:
@@ -108,12 +104,15 @@ class RecordTable:
         RecordError
             If a file cannot be read; or if it has to be looked through, and is damaged or cut off.
         """
-        files = [Path(path) for path in paths]
-        sizes = np.array([_size(str(path)) for path in files], np.int64)
-        slow: set[int] = set()
-        scanned: list[str] = []
-        table = cls(files, sizes, _read_all(files, sizes, slow, scanned), slow)
-        _tell(scanned, "have no index that fits, and were looked through")
+        files = [path if isinstance(path, Path) else Path(path) for path in paths]
+        sizes = _sizes(files)
+        unusual: list[tuple[int, Run]] = []
+        table = cls(files, sizes, _noting(read_runs(files, sizes), unusual))
+        table._slow = frozenset(file for file, run in unusual)
+        _tell(
+            [str(files[file]) for file, run in unusual if run.scanned],
+            "have no index that fits, and were looked through",
+        )
         return table
 
     def __len__(self) -> int:
@@ -180,20 +179,20 @@ class RecordTable:
         """
         numbers = np.asarray(numbers, np.int64)
         files = self.file_of(numbers)
-        blocks, places = np.divmod(numbers - self.starts[files], _BLOCK)
-        steps = np.arange(_BLOCK)
-        # The lengths of the tiles in front of each in its block; what is behind it counts nothing.
-        others = np.where(steps < places[:, None], (numbers - places)[:, None] + steps, numbers[:, None])
-        before = (self.lengths[others] * (steps < places[:, None])).sum(1, dtype=np.int64)
-        offsets = self._block_offsets[self._first_block[files] + blocks] + before
-        return np.stack([files, offsets, self.lengths[numbers]], axis=1)
+        blocks = numbers // _BLOCK
+        # From the block's first tile on, or from the file's first if that one is of another file.
+        begins = np.maximum(blocks * _BLOCK, self.starts[files])
+        base = np.where(begins == blocks * _BLOCK, self._block_offsets[blocks], 0)
+        others = begins[:, None] + np.arange(_BLOCK)
+        before = np.where(others < numbers[:, None], self.lengths[np.minimum(others, len(self) - 1)], 0)
+        return np.stack([files, base + before.sum(1, dtype=np.int64), self.lengths[numbers]], axis=1)
 
     def _read_locations(self) -> NDArray[np.int64]:
         locations = np.empty((len(self), 2), np.int64)
-        scanned: list[str] = []
+        reader, scanned = IndexReader(), list[str]()
         for number, path in enumerate(self.paths):
             place = locations[self.starts[number] : self.starts[number + 1]]
-            if number in self._slow or not read_locations(_index_path(str(path)), place):
+            if number in self._slow or not reader.read_locations(index_text(str(path)), place):
                 index = read_any_index(path, int(self.sizes[number]))
                 if index is not None and index.locations is not None and len(index) == len(place):
                     place[:] = index.locations
@@ -212,32 +211,22 @@ class RecordTable:
         return found
 
 
-def _read_all(
-    files: Sequence[Path], sizes: NDArray[np.int64], slow: set[int], scanned: list[str]
-) -> Iterator[NDArray[np.int64]]:
-    """Places of the records of each file, each in memory that the next may take; `slow` and `scanned` are filled."""
-    scratch = np.empty((_SCRATCH, 2), np.int64)
-    for number, path in enumerate(files):
-        extents = read_extents(_index_path(str(path)), scratch)
-        if extents is None or not are_all_records(extents, int(sizes[number])):
-            slow.add(number)
-            index = read_any_index(path, int(sizes[number]))
-            extents = scan_extents(path) if index is None else index.extents
-            scanned += [str(path)] if index is None else []
-        yield extents
+def _noting(runs: Iterable[Run], unusual: list[tuple[int, Run]]) -> Iterator[Run]:
+    """Hand runs on, and note those that are slow, with the numbers of their files."""
+    file = 0
+    for run in runs:
+        if run.slow:
+            unusual.append((file, run))
+        file += len(run.counts)
+        yield run
 
 
-def _size(path: str) -> int:
+def _sizes(files: Sequence[Path]) -> NDArray[np.int64]:
     try:
-        found = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
+        found = [os.stat(path).st_size for path in files]  # noqa: PTH116 - a third of the time of Path.stat
     except (OSError, ValueError):
-        return check_regular(Path(path), error=RecordError)
-    return found.st_size if stat.S_ISREG(found.st_mode) else check_regular(Path(path), error=RecordError)
-
-
-def _index_path(path: str) -> str:
-    """As `record_index.index_path`, of text."""
-    return os.path.splitext(path)[0] + ".index.npz"  # noqa: PTH122 - as above
+        found = [check_regular(path, error=RecordError) for path in files]
+    return np.array(found, np.int64)
 
 
 def _tell(paths: Sequence[str], what: str) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.augment.arrays import augment
-from slidekit.errors import SpecError
 from slidekit.loading.batch import pack
-from slidekit.loading.decode import decode_tiles, image_size
+from slidekit.loading.decode import Decoder, image_size
 from slidekit.loading.options import LoaderOptions
 from slidekit.loading.position import Cursor
 from slidekit.loading.stream import TileStream
@@ -31,14 +28,13 @@ class ArrayLoader:
     stream
         The batches.
     num_threads
-        Threads that decode; the batches are the same whatever their number.
+        Threads that decode; the batches are the same whatever their number. None takes what the machine has, up to
+        four.
     """
 
-    def __init__(self, stream: TileStream, *, num_threads: int = 1) -> None:
-        if num_threads < 1:
-            raise SpecError(f"num_threads={num_threads!r} is not a number of threads.", mend="Give 1 or more.")
+    def __init__(self, stream: TileStream, *, num_threads: int | None = None) -> None:
         self.stream = stream
-        self._num_threads = num_threads
+        self._decoder = Decoder(num_threads)
         self._size = image_size(stream)
         self._cursor = Cursor(stream)
 
@@ -54,13 +50,11 @@ class ArrayLoader:
     def __iter__(self) -> Iterator[Any]:
         position, batches = self._cursor.begin(), len(self)
         last_epoch = position.epoch
-        pool = ThreadPoolExecutor(self._num_threads) if self._num_threads > 1 else None
-        with pool or nullcontext():
-            while self.stream.options.infinite or position.epoch == last_epoch:
-                batch = self._make(*position, pool)
-                position = position.after(1, batches)
-                self._cursor.reach(position)
-                yield batch
+        while self.stream.options.infinite or position.epoch == last_epoch:
+            batch = self._make(*position)
+            position = position.after(1, batches)
+            self._cursor.reach(position)
+            yield batch
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be of an epoch, from its first batch on."""
@@ -80,10 +74,10 @@ class ArrayLoader:
         """
         self._cursor.load_state_dict(state)
 
-    def _make(self, epoch: int, batch: int, pool: ThreadPoolExecutor | None) -> Any:
+    def _make(self, epoch: int, batch: int) -> Any:
         options = self.stream.options
         tiles = self.stream.read(self.stream.numbers(epoch, batch))
-        images = decode_tiles(tiles, np.empty((len(tiles), *self._size, 3), np.uint8), pool=pool)
+        images = self._decoder.decode(tiles, np.empty((len(tiles), *self._size, 3), np.uint8))
         return pack(_finish(images, self.stream.seeds(epoch, batch), options), tiles, options)
 
 

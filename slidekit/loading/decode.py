@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidekit.errors import RecordError
+from slidekit.errors import RecordError, SpecError
 from slidekit.io.tile_image import decode_into, image_shape
 from slidekit.loading.stream import RawTiles, TileStream
 
-__all__ = ["decode_tiles", "image_size"]
+__all__ = ["Decoder", "decode_tiles", "image_size"]
+
+_MOST_THREADS = 4
+"""More wait for each other: reading records is Python's."""
 
 
-def decode_tiles(
-    tiles: RawTiles, out: NDArray[np.uint8], *, pool: ThreadPoolExecutor | None = None
-) -> NDArray[np.uint8]:
+def decode_tiles(tiles: RawTiles, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Decode the images of a batch.
 
     Parameters
@@ -26,8 +29,6 @@ def decode_tiles(
         What was read.
     out
         (n, h, w, 3), uint8, C-contiguous: where they go.
-    pool
-        Threads to decode in; None decodes here.
 
     Returns
     -------
@@ -39,10 +40,44 @@ def decode_tiles(
     RecordError
         If an image cannot be decoded, or is of another size; names file, slide and tile.
     """
-    run: Callable[..., Iterable[None]] = map if pool is None else pool.map
-    for _ in run(lambda number: _decode(tiles, number, out[number]), range(len(tiles))):
-        pass
+    _decode_some(tiles, out, range(len(tiles)))
     return out
+
+
+class Decoder:
+    """Decodes batches in several threads; the pixels are the same whatever their number.
+
+    Parameters
+    ----------
+    num_threads
+        How many; None takes one for each core that this process may use, up to four.
+
+    Raises
+    ------
+    SpecError
+        If it is not a number of threads.
+    """
+
+    def __init__(self, num_threads: int | None = None) -> None:
+        if num_threads is not None and num_threads < 1:
+            raise SpecError(f"num_threads={num_threads!r} is not a number of threads.", mend="Give 1 or more.")
+        self._num_threads = num_threads or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}
+
+    def decode(self, tiles: RawTiles, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As `decode_tiles`."""
+        threads = min(self._num_threads, len(tiles))
+        if threads == 1:
+            return decode_tiles(tiles, out)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="slidekit-decode")
+        parts = [range(first, len(tiles), threads) for first in range(threads)]
+        for _ in self._pool.map(lambda part: _decode_some(tiles, out, part), parts):
+            pass
+        return out
 
 
 def image_size(stream: TileStream) -> tuple[int, int]:
@@ -60,6 +95,11 @@ def image_size(stream: TileStream) -> tuple[int, int]:
         return image_shape(tiles.images[0])
     except ValueError as error:
         raise _damage(tiles, 0, f"cannot be decoded: {error}") from error
+
+
+def _decode_some(tiles: RawTiles, out: NDArray[np.uint8], numbers: Iterable[int]) -> None:
+    for number in numbers:
+        _decode(tiles, number, out[number])
 
 
 def _decode(tiles: RawTiles, number: int, out: NDArray[np.uint8]) -> None:

@@ -13,11 +13,11 @@ import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused
 from slidekit.augment import draw
 from slidekit.augment.parameters import WIDTH
 from slidekit.augment.tensorflow import apply
-from slidekit.errors import NormalizerError, RecordError
+from slidekit.errors import NormalizerError
 from slidekit.loading.decode import image_size
 from slidekit.loading.options import LoaderOptions
 from slidekit.loading.position import Position, read_state, write_state
-from slidekit.loading.stream import RawTiles, TileStream
+from slidekit.loading.stream import TileStream
 from slidekit.norm import StainNormalizer
 
 __all__ = ["tile_dataset"]
@@ -29,6 +29,15 @@ _Parts: TypeAlias = dict[str, Any]
 _CHUNK = 32
 """Tiles that are read for one call into Python, at least: each call takes as long as reading some tiles."""
 
+_AHEAD = 512
+"""Tiles whose records are read ahead, so that TensorFlow's threads have work while Python's waits for its turn."""
+
+_FEATURES = {
+    "image_raw": tf.io.FixedLenFeature((), tf.string),
+    "slide": tf.io.FixedLenFeature((), tf.string),
+    "loc_x": tf.io.FixedLenFeature((), tf.int64, 0),
+    "loc_y": tf.io.FixedLenFeature((), tf.int64, 0),
+}
 _AUTOTUNE = tf.data.AUTOTUNE
 _as_it_stands = tf.autograph.experimental.do_not_convert
 """Around functions in which AutoGraph would look for seconds for what it has to rewrite."""
@@ -96,6 +105,8 @@ class _Chunks:
     def __init__(self, stream: TileStream, start: Position) -> None:
         self.stream = stream
         self.size = image_size(stream)
+        self._batches = -(-_CHUNK // stream.batch_size)
+        self.tiles = self._batches * stream.batch_size
         self._start = start
         self._iterations = count()
 
@@ -103,16 +114,10 @@ class _Chunks:
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Types of what is read for n tiles."""
         stream, options = self.stream, self.stream.options
-        spec = {"image": tf.TensorSpec((None,), tf.string)}
+        spec = {"record": tf.TensorSpec((None,), tf.string)}
         if stream.labels is not None:
             values = stream.labels.values
-            onehot = stream.num_classes is not None
-            shape = (None, stream.num_classes) if onehot else (None, *values.shape[1:])
-            spec["label"] = tf.TensorSpec(shape, tf.float32 if onehot else values.dtype)
-        if options.incl_slidenames:
-            spec["slide"] = tf.TensorSpec((None,), tf.string)
-        if options.incl_loc:
-            spec["location"] = tf.TensorSpec((None, 2), tf.int64)
+            spec["label"] = tf.TensorSpec((None, *values.shape[1:]), values.dtype)
         if options.image_letters:
             spec["parameters"] = tf.TensorSpec((None, WIDTH), tf.int32)
         if options.augments_stains:
@@ -134,21 +139,17 @@ class _Chunks:
 
     def of_epoch(self, epoch: int, first: int) -> Iterator[_Parts]:
         """Chunks of an epoch from a batch on; none has parts of two epochs."""
-        batches, step = self.stream.num_batches(), -(-_CHUNK // self.stream.batch_size)
+        batches, step = self.stream.num_batches(), self._batches
         for batch in range(first, batches, step):
             yield self._read(int(epoch), range(batch, min(batch + step, batches)))
 
     def _read(self, epoch: int, batches: range) -> _Parts:
         stream, options = self.stream, self.stream.options
-        tiles = stream.read(np.concatenate([stream.numbers(epoch, batch) for batch in batches]))
-        _check_sizes(tiles, self.size)
-        parts: _Parts = {"image": np.array(tiles.images, object)}
-        if tiles.labels is not None:
-            parts["label"] = tiles.labels
-        if options.incl_slidenames:
-            parts["slide"] = np.array([slide.encode() for slide in tiles.slides], object)
-        if options.incl_loc:
-            parts["location"] = tiles.locations
+        numbers = np.concatenate([stream.numbers(epoch, batch) for batch in batches])
+        parts: _Parts = {"record": np.array(stream.reader.payloads(numbers), object)}
+        if stream.labels is not None:
+            rows = numbers if stream.labels.per_tile else stream.table.file_of(numbers)
+            parts["label"] = stream.labels.values[rows]
         if options.letters:
             seeds = [stream.seeds(epoch, batch) for batch in batches]
             if options.image_letters:
@@ -157,39 +158,6 @@ class _Chunks:
                 # As for numpy and torch, the first seed of a batch is that of its normalisation.
                 parts["seed"] = np.concatenate([np.full_like(some, some[0]) for some in seeds])
         return parts
-
-
-def _check_sizes(tiles: RawTiles, size: tuple[int, int]) -> None:
-    """Find an image of another size while it is known whose it is: TensorFlow would not say.
-
-    Raises
-    ------
-    RecordError
-        If there is one; names file, slide and tile.
-    """
-    for number, data in enumerate(tiles.images):
-        found = _size_in_header(data)
-        if found != size:
-            x, y = tiles.locations[number]
-            has = "is neither a JPEG nor a PNG" if found is None else f"has {found[1]} × {found[0]} px"
-            raise RecordError(
-                f"the tile at ({x}, {y}) of slide {tiles.slides[number]!r} {has}, not {size[1]} × {size[0]}.",
-                mend="Extract the slide again; slidekit verify names all that is damaged.",
-                path=tiles.paths[number],
-            )
-
-
-def _size_in_header(data: bytes) -> tuple[int, int] | None:
-    """Rows and columns of a JPEG or PNG, by its header alone."""
-    import simplejpeg
-
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
-    try:
-        rows, columns, _, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return None
-    return int(rows), int(columns)
 
 
 def _of_epochs(chunks: _Chunks) -> tf.data.Dataset:
@@ -206,26 +174,38 @@ def _of_epochs(chunks: _Chunks) -> tf.data.Dataset:
 
 def _of_chunks(chunks: _Chunks, dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Decode tile by tile, and finish batch by batch."""
-    options = chunks.stream.options
-    tiles = dataset.prefetch(2).unbatch().map(_as_it_stands(partial(_decode, chunks.size)), _AUTOTUNE)
+    options, classes = chunks.stream.options, chunks.stream.num_classes
+    records = dataset.prefetch(max(2, _AHEAD // chunks.tiles)).unbatch()
+    tiles = records.map(_as_it_stands(partial(_decode, options, chunks.size)), _AUTOTUNE)
     if options.batch_size is None:
-        return tiles.map(_as_it_stands(partial(_finish_one, options)), _AUTOTUNE)
+        return tiles.map(_as_it_stands(partial(_finish_one, options, classes)), _AUTOTUNE)
     batches = tiles.batch(options.batch_size, drop_remainder=options.drop_last)
-    return batches.map(_as_it_stands(partial(_finish, options)), _AUTOTUNE)
+    return batches.map(_as_it_stands(partial(_finish, options, classes)), _AUTOTUNE)
 
 
-def _decode(size: tuple[int, int], parts: _Parts) -> _Parts:
+def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Parts:
+    """Parse the Example of a tile, and decode its image."""
+    shape = (*size, 3)
+    tile = tf.io.parse_single_example(parts["record"], _FEATURES)
     # PNG is decoded by this as well. Its default for JPEG is a faster transform, up to 15 grey levels from numpy's.
-    image = tf.io.decode_jpeg(parts["image"], channels=3, dct_method="INTEGER_ACCURATE")
-    return {**parts, "image": tf.ensure_shape(image, (*size, 3))}
+    image = tf.io.decode_jpeg(tile["image_raw"], channels=3, dct_method="INTEGER_ACCURATE")
+    found = tf.shape(image)
+    whose = ("RecordError: the tile of slide", tile["slide"], "at", tile["loc_x"], tile["loc_y"])
+    is_right = tf.debugging.Assert(tf.reduce_all(found == shape), [*whose, "has the shape", found, "and not", shape])
+    with tf.control_dependencies([is_right]):
+        decoded: _Parts = {"image": tf.ensure_shape(image, shape)}
+    # What is taken along is copied into batches.
+    wanted = (*(("slide",) if options.incl_slidenames else ()), *(("loc_x", "loc_y") if options.incl_loc else ()))
+    decoded |= {name: tile[name] for name in wanted}
+    return decoded | {name: part for name, part in parts.items() if name != "record"}
 
 
-def _finish_one(options: LoaderOptions, parts: _Parts) -> Any:
-    finished = _finish(options, {name: part[tf.newaxis] for name, part in parts.items()})
+def _finish_one(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
+    finished = _finish(options, classes, {name: part[tf.newaxis] for name, part in parts.items()})
     return tf.nest.map_structure(lambda part: part[0], finished)
 
 
-def _finish(options: LoaderOptions, parts: _Parts) -> Any:
+def _finish(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
     """Normalise, augment and scale a batch, and put it together in the order of `slidekit.loading.batch.pack`."""
     images = parts["image"]
     if options.method is not None:
@@ -234,9 +214,13 @@ def _finish(options: LoaderOptions, parts: _Parts) -> Any:
         images = apply(images, parts["parameters"], options.image_letters)
     if options.standardize:
         images = tf.cast(images, tf.float32) / 127.5 - 1
-    found = [images, *(parts[name] for name in ("label", "slide") if name in parts)]
+    found = [images]
+    if "label" in parts:
+        found.append(parts["label"] if classes is None else tf.one_hot(parts["label"], classes))
+    if options.incl_slidenames:
+        found.append(parts["slide"])
     if options.incl_loc:
-        found += tf.unstack(parts["location"], axis=1)
+        found += [parts["loc_x"], parts["loc_y"]]
     return tuple(found) if len(found) > 1 else images
 
 

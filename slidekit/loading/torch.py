@@ -12,8 +12,9 @@ from torch import Tensor  # type: ignore[import-not-found, unused-ignore]
 from torch.utils import data  # type: ignore[import-not-found, unused-ignore]
 
 from slidekit.augment.torch import augment
+from slidekit.errors import SpecError
 from slidekit.loading.batch import pack
-from slidekit.loading.decode import decode_tiles, image_size
+from slidekit.loading.decode import Decoder, decode_tiles, image_size
 from slidekit.loading.position import Cursor, Position
 from slidekit.loading.stream import RawTiles, TileStream
 
@@ -31,12 +32,15 @@ class _Batches:
         The batches.
     transform
         Called with each image, uint8 (3, h, w), after the augmentation.
+    num_threads
+        Threads that decode where this is no worker process; None takes what the machine has, up to four.
     """
 
-    def __init__(self, stream: TileStream, transform: Transform | None) -> None:
+    def __init__(self, stream: TileStream, transform: Transform | None, num_threads: int | None = None) -> None:
         self.stream = stream
         self._transform = transform
         self._size = image_size(stream)
+        self._decoder = Decoder(num_threads)
 
     def make(self, position: Position) -> Any:
         """The batch at a position."""
@@ -45,13 +49,17 @@ class _Batches:
         return self._pack(tiles, stream.seeds(*position))
 
     def make_one(self, number: int) -> Any:
-        """One tile by its number in the table, as a batch; its augmentation is that of epoch 0."""
+        """One tile by its number in the table, as a batch; its augmentation depends on that number alone."""
         return self._pack(self.stream.read([number]), np.array([number], np.int64))
 
     def _pack(self, tiles: RawTiles, seeds: NDArray[np.int64]) -> Any:
         options = self.stream.options
         images = _empty((len(tiles), *self._size, 3), torch.uint8)
-        decode_tiles(tiles, images.numpy())
+        if data.get_worker_info() is None:
+            self._decoder.decode(tiles, images.numpy())
+        else:
+            # Workers are as many as there are cores to use.
+            decode_tiles(tiles, images.numpy())
         # A view: the memory stays as it is, which torch calls channels_last.
         finished = self._finish(images.permute(0, 3, 1, 2), seeds)
         return pack(finished, tiles, options, torch.from_numpy)
@@ -175,15 +183,25 @@ class TileLoader(data.DataLoader[Any]):  # type: ignore[misc, unused-ignore]
         Take a dataset with an index, and a sampler; else an iterable dataset. The batches are the same.
     transform
         Called with each image, uint8 (3, h, w), after the augmentation.
+    num_threads
+        Threads that decode where there are no workers; None takes what the machine has, up to four.
     **loading
         Of DataLoader: `num_workers`, `prefetch_factor`, `pin_memory`, `persistent_workers`,
         `multiprocessing_context`, `timeout`.
     """
 
     def __init__(
-        self, stream: TileStream, *, map_style: bool = False, transform: Transform | None = None, **loading: Any
+        self,
+        stream: TileStream,
+        *,
+        map_style: bool = False,
+        transform: Transform | None = None,
+        num_threads: int | None = None,
+        **loading: Any,
     ) -> None:
-        batches = _Batches(stream, transform)
+        if not loading.get("in_order", True):
+            raise SpecError("in_order=False gives batches in an order of chance.", mend="Leave it out.")
+        batches = _Batches(stream, transform, num_threads)
         self.stream = stream
         self._cursor = Cursor(stream)
         self._source: TileIterable | _Positions

@@ -16,6 +16,9 @@ def encode_image(
 ) -> bytes:
     """Encode an image; the same bytes for the same pixels.
 
+    JPEG below quality 96 is transformed by TurboJPEG's fast integers, whatever it is asked for: at 95 that costs
+    0.35 dB against the accurate transform, and saves a fifth of the time to encode.
+
     Parameters
     ----------
     image

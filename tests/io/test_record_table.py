@@ -103,6 +103,23 @@ def test_an_unusual_index_gives_the_same(tmp_path: Path, how: str, caplog: pytes
     assert "looked through" not in caplog.text
 
 
+@pytest.mark.parametrize("scratch", [1, 3, 4, 149, 150, 153, 200])
+def test_indexes_larger_than_the_memory_for_them_are_read(
+    tmp_path: Path, scratch: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("slidekit.io.index_bulk._SCRATCH", scratch)
+    slides = {**SLIDES, "three": [(b"3", 1, 2)], "four": [], "five": [(b"5" * 70, n, n) for n in range(70)]}
+    paths = slideflow_folder(tmp_path, slides)
+    # One among them is wrong: its neighbours are not to suffer.
+    (tmp_path / "three.index.npz").write_bytes((tmp_path / "one.index.npz").read_bytes())
+
+    table = RecordTable.open(paths)
+
+    assert said(table) == truth(paths)
+    assert [tuple(row) for row in table.locations.tolist()] == locations(slides)
+    assert caplog.text.count("1 TFRecord files have no index that fits") == 1
+
+
 @pytest.mark.parametrize("damage", ["of another file", "cut off", "not a zip", "record missing", "a number changed"])
 def test_an_index_that_contradicts_its_file_is_not_believed(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture

@@ -1,0 +1,98 @@
+"""`Dataset.tensorflow` beside a `tf.data` pipeline as it is written by hand, over the same TFRecords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import Measured
+from slidekit import Dataset
+from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.slide.encode import encode_image
+from slidekit.slide.wsi import WSI
+
+__all__ = ["BY_HAND", "BY_HAND_EXACT", "SLIDEKIT", "measure_tensorflow", "write_records"]
+
+SLIDES, TILES = 8, 500
+PX, UM, QUALITY = 256, 128, 95
+BATCH = 32
+
+SLIDEKIT = "slidekit"
+BY_HAND = "by hand"
+BY_HAND_EXACT = "by hand, exact DCT"
+"""With the transform that slidekit, libvips and OpenCV use; TensorFlow's default is up to 15 grey levels off."""
+
+
+def write_records(slide: Path, folder: Path) -> Path:
+    """Tissue tiles of a slide in `SLIDES` files of `TILES` each; returns the folder for ``Dataset(tfrecords=…)``."""
+    with WSI(slide, PX, UM, qc="otsu") as wsi:
+        cells = wsi.grid.cells()[wsi.fates().taken]
+        chosen = cells[:: max(1, len(cells) // TILES)][:TILES]
+        images = [encode_image(wsi[int(i), int(j)], quality=QUALITY) for i, j in chosen]
+    home = folder / f"{PX}px_{UM}um"
+    home.mkdir(parents=True, exist_ok=True)
+    for number in range(SLIDES):
+        name, extents, content = f"slide_{number}", [], bytearray()
+        order = np.random.default_rng(number).choice(len(images), TILES)
+        for place, image in enumerate(order):
+            record = frame(TileRecord(name, images[image], PX * place, number).encode())
+            extents.append((len(content), len(record)))
+            content += record
+        path = home / f"{name}.tfrecords"
+        path.write_bytes(content)
+        locations = np.column_stack([PX * np.arange(TILES), np.full(TILES, number)])
+        write_index(index_path(path), RecordIndex(np.array(extents, np.int64), locations))
+    return folder
+
+
+def measure_tensorflow(folder: Path, *, rounds: int) -> Measured:
+    """Time an epoch of each, from the first record to the last batch, labels with it.
+
+    Parameters
+    ----------
+    folder
+        What `write_records` returned.
+    rounds
+        How many epochs of each; all in turn.
+    """
+    dataset = Dataset(tfrecords=folder, tile_px=PX, tile_um=UM)
+    paths = dataset.tfrecords()
+    labels = {path.stem: number % 2 for number, path in enumerate(paths)}
+    datasets = {
+        SLIDEKIT: dataset.tensorflow(labels, BATCH),
+        BY_HAND: _by_hand(paths, labels, ""),
+        BY_HAND_EXACT: _by_hand(paths, labels, "INTEGER_ACCURATE"),
+    }
+    measured = Measured(dataset.num_tiles)
+    ways: dict[str, Callable[[], object]] = {way: partial(_read, batches) for way, batches in datasets.items()}
+    for work in ways.values():
+        work()  # the files are in memory after that
+    measured.rounds(ways, rounds)
+    return measured
+
+
+def _read(batches: Any) -> None:
+    for _ in batches:
+        pass
+
+
+def _by_hand(paths: Sequence[Path], labels: dict[str, int], dct_method: str) -> Any:
+    """As the guides of TensorFlow have it: interleave, parse, decode, batch, with all that is tuned by itself."""
+    import tensorflow as tf
+
+    features = {"image_raw": tf.io.FixedLenFeature([], tf.string), "slide": tf.io.FixedLenFeature([], tf.string)}
+    entries = tf.lookup.KeyValueTensorInitializer(list(labels), list(labels.values()), tf.string, tf.int64)
+    table = tf.lookup.StaticHashTable(entries, -1)
+
+    def parse(record: Any) -> tuple[Any, Any]:
+        example = tf.io.parse_single_example(record, features)
+        image = tf.io.decode_jpeg(example["image_raw"], channels=3, dct_method=dct_method)
+        return tf.ensure_shape(image, (PX, PX, 3)), table.lookup(example["slide"])
+
+    files = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+    records = files.interleave(tf.data.TFRecordDataset, cycle_length=len(paths), num_parallel_calls=tf.data.AUTOTUNE)
+    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,26 @@
+"""A column that grows holds what was added, in order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slidekit.io import growing
+
+
+@given(parts=st.lists(st.integers(0, 9), max_size=12))
+@settings(deadline=None, max_examples=40)
+def test_a_column_holds_what_was_added(parts: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growing, "_FIRST_PART", 3)
+        patch.setattr(growing, "_PART", 7)
+        column = growing.GrowingColumn()
+        for number, count in enumerate(parts):
+            column.add(np.arange(count, dtype=np.int64) + 10 * number)
+
+    expected = [10 * number + step for number, count in enumerate(parts) for step in range(count)]
+    assert column.joined().tolist() == expected
+    assert column.joined().dtype == np.uint32
+    assert column.total == len(expected)
