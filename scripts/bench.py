@@ -26,11 +26,14 @@ from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
 from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
 from benchmarks.frameworks import FRAMEWORKS, measure_frameworks  # noqa: E402
 from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
+from benchmarks.loading import measure_opening, measure_torch  # noqa: E402
+from benchmarks.loading_tensorflow import BY_HAND, BY_HAND_EXACT, SLIDEKIT, measure_tensorflow  # noqa: E402
 from benchmarks.masks import measure_masks  # noqa: E402
 from benchmarks.normalizers import measure_normalizers  # noqa: E402
+from benchmarks.records import write_records  # noqa: E402
 from benchmarks.stages import split_by_stage  # noqa: E402
 
-PARTS = ("extraction", "threads", "masks", "normalizers", "frameworks", "command", "stages", "growth")
+PARTS = ("extraction", "threads", "masks", "normalizers", "frameworks", "loading", "command", "stages", "growth")
 
 
 def main() -> None:
@@ -145,6 +148,18 @@ def _frameworks(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
     return {"frameworks": list(FRAMEWORKS), "rows": rows, "vahadane_held": held}
 
 
+def _loading(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    records = write_records(slide, folder / "records")
+    by_torch = measure_torch(sorted(records.glob("*/*.tfrecords")), rounds=rounds)
+    by_tensorflow = measure_tensorflow(records, rounds=rounds)
+    return {
+        "opening": measure_opening(folder / "indexes", rounds=rounds),
+        "torch": by_torch,
+        "tensorflow": {way: by_tensorflow.per_second(way) for way in by_tensorflow.wall},
+        "tensorflow_ratios": {way: by_tensorflow.ratio(SLIDEKIT, way, wall=True) for way in (BY_HAND, BY_HAND_EXACT)},
+    }
+
+
 def _command(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     glass = folder / "glass"
     for old in glass.glob("*.svs"):
@@ -184,6 +199,7 @@ _MEASURES = {
     "masks": _masks,
     "normalizers": _normalizers,
     "frameworks": _frameworks,
+    "loading": _loading,
     "command": _command,
     "stages": _stages,
     "growth": _growth,

@@ -14,15 +14,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 
 from slidekit.io.record_index import RecordIndex, index_path, write_index
 from slidekit.io.record_table import RecordTable
-from slidekit.io.tfrecord import TileRecord, frame
 from slidekit.loading.options import LoaderOptions
 from slidekit.loading.stream import TileStream
 
-__all__ = ["make_indexes", "make_tiles", "measure_opening", "measure_torch"]
+__all__ = ["make_indexes", "measure_opening", "measure_torch"]
 
 SLIDES, TILES = 2000, 2500
 """Synthetic indexes: five million tiles."""
@@ -112,31 +110,6 @@ print(peak() - before)
 def _growth(folder: Path, way: str) -> float:
     run = subprocess.run([sys.executable, "-c", _GROW, folder, way], check=True, capture_output=True, text=True)
     return float(run.stdout)
-
-
-def make_tiles(folder: Path, images: list[np.ndarray], *, slides: int = 8, tiles: int = 500) -> list[Path]:
-    """TFRecords of images in turn, JPEG as the extraction writes it; with an index for either package."""
-    folder.mkdir(parents=True, exist_ok=True)
-    encoded = [
-        simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=95, colorspace="RGB", colorsubsampling="420")
-        for image in images
-    ]
-    paths = []
-    for slide in range(slides):
-        path = folder / f"slide_{slide}.tfrecords"
-        extents, locations, end = [], [], 0
-        with path.open("wb") as file:
-            for tile in range(tiles):
-                image = encoded[(slide * tiles + tile) % len(encoded)]
-                record = frame(TileRecord(path.stem, image, 256 * tile, 256 * slide, tile, slide).encode())
-                file.write(record)
-                extents.append((end, len(record)))
-                locations.append((256 * tile, 256 * slide))
-                end += len(record)
-        write_index(index_path(path), RecordIndex(np.array(extents), np.array(locations)))
-        path.with_suffix(".index").write_text("".join(f"{offset} {size}\n" for offset, size in extents))
-        paths.append(path)
-    return paths
 
 
 def measure_torch(paths: list[Path], *, rounds: int = 5, workers: tuple[int, ...] = (0, 2)) -> dict[str, Any]:

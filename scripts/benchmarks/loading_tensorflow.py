@@ -7,18 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.measure import Measured
+from benchmarks.records import PX, UM
 from slidekit import Dataset
-from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
-from slidekit.slide.encode import encode_image
-from slidekit.slide.wsi import WSI
 
-__all__ = ["BY_HAND", "BY_HAND_EXACT", "SLIDEKIT", "measure_tensorflow", "write_records"]
+__all__ = ["BY_HAND", "BY_HAND_EXACT", "SLIDEKIT", "measure_tensorflow"]
 
-SLIDES, TILES = 8, 500
-PX, UM, QUALITY = 256, 128, 95
 BATCH = 32
 
 SLIDEKIT = "slidekit"
@@ -27,35 +21,13 @@ BY_HAND_EXACT = "by hand, exact DCT"
 """With the transform that slidekit, libvips and OpenCV use; TensorFlow's default is up to 15 grey levels off."""
 
 
-def write_records(slide: Path, folder: Path) -> Path:
-    """Tissue tiles of a slide in `SLIDES` files of `TILES` each; returns the folder for ``Dataset(tfrecords=…)``."""
-    with WSI(slide, PX, UM, qc="otsu") as wsi:
-        cells = wsi.grid.cells()[wsi.fates().taken]
-        chosen = cells[:: max(1, len(cells) // TILES)][:TILES]
-        images = [encode_image(wsi[int(i), int(j)], quality=QUALITY) for i, j in chosen]
-    home = folder / f"{PX}px_{UM}um"
-    home.mkdir(parents=True, exist_ok=True)
-    for number in range(SLIDES):
-        name, extents, content = f"slide_{number}", [], bytearray()
-        order = np.random.default_rng(number).choice(len(images), TILES)
-        for place, image in enumerate(order):
-            record = frame(TileRecord(name, images[image], PX * place, number).encode())
-            extents.append((len(content), len(record)))
-            content += record
-        path = home / f"{name}.tfrecords"
-        path.write_bytes(content)
-        locations = np.column_stack([PX * np.arange(TILES), np.full(TILES, number)])
-        write_index(index_path(path), RecordIndex(np.array(extents, np.int64), locations))
-    return folder
-
-
 def measure_tensorflow(folder: Path, *, rounds: int) -> Measured:
     """Time an epoch of each, from the first record to the last batch, labels with it.
 
     Parameters
     ----------
     folder
-        What `write_records` returned.
+        What `benchmarks.records.write_records` returned.
     rounds
         How many epochs of each; all in turn.
     """

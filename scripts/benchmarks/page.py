@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.page_loading import loading_section
 from benchmarks.page_normalizers import frameworks_section, normalizers_section
 
 __all__ = ["extraction_table", "write"]
@@ -42,6 +43,8 @@ def write(results: dict[str, Any], docs: Path) -> Path:
         sections.append(normalizers_section(results["normalizers"]))
     if "frameworks" in results:
         sections.append(frameworks_section(results["frameworks"]))
+    if "loading" in results:
+        sections.append(loading_section(results["loading"]))
     path = docs / "benchmarks.md"
     path.write_text("\n".join(sections), encoding="utf-8")
     return path
@@ -79,8 +82,8 @@ _EXTRACTION = """
 All ways do the same work on the same cells, on one thread: read, resample, grayspace filter, JPEG Q95 4:2:0, TFRecord.
 slidekit also measures whitespace, checksums and indexes its file, shuffles it and writes the table of all tiles. The
 loops are what people write: `read_region` and Pillow's Lanczos; `crop().resize()` of pyvips, tile by tile. At this
-quality slidekit's encoder (TurboJPEG) uses the fast integer transform, the loops' encoders the accurate one: its tiles are
-0.35 dB further from the pixels.
+quality slidekit's encoder (TurboJPEG) uses the fast integer transform, the loops' encoders the accurate one: its tiles
+are 0.35 dB further from the pixels.
 The **floor** is the time to decode each native tile under the cells once and to encode each kept tile once, from
 memory to memory; it is measured in the same rounds.
 

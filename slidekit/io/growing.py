@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 __all__ = ["GrowingColumn"]
 
-_FIRST_PART, _PART = 1 << 14, 1 << 21
-"""Numbers that memory is found for at once: few for one file, as many as make NumPy ask for large pages for more."""
+_FIRST = 1 << 14
+"""Numbers that there is room for at first."""
 
 
 class GrowingColumn:
-    """uint32 of unknown number, gathered in a few large arrays: many small ones cost more to find memory for.
+    """uint32 of unknown number; for more room, the system moves pages instead of copying what is in them.
 
     Attributes
     ----------
@@ -22,19 +22,19 @@ class GrowingColumn:
 
     def __init__(self) -> None:
         self.total = 0
-        self._part = np.empty(_FIRST_PART, np.uint32)
-        self._filled = 0
-        self._parts: list[NDArray[np.uint32]] = []
+        self._column = np.empty(_FIRST, np.uint32)
 
     def add(self, values: NDArray[np.int64]) -> None:
         """Add numbers, which are known to fit into 32 bits."""
-        if len(values) > len(self._part) - self._filled:
-            self._parts.append(self._part[: self._filled])
-            self._part, self._filled = np.empty(max(_PART, len(values)), np.uint32), 0
-        self._part[self._filled : self._filled + len(values)] = values
-        self._filled += len(values)
-        self.total += len(values)
+        end = self.total + len(values)
+        if end > len(self._column):
+            # Nobody else has seen the array: no reference to its old place can be left.
+            self._column.resize(max(end, 2 * len(self._column)), refcheck=False)
+        self._column[self.total : end] = values
+        self.total = end
 
     def joined(self) -> NDArray[np.uint32]:
-        """All numbers in the order in which they were added, (total,), in a new array."""
-        return np.concatenate([*self._parts, self._part[: self._filled]])
+        """All numbers in the order in which they were added, (total,); nothing can be added any more."""
+        column, self._column = self._column, np.empty(0, np.uint32)
+        column.resize(self.total, refcheck=False)
+        return column

@@ -17,6 +17,8 @@ from slidekit.io.tfrecord import FRAMING
 
 __all__ = ["Run", "index_text", "read_runs"]
 
+_SUFFIX = ".tfrecords"
+
 _SCRATCH = 1 << 16
 """Records for which memory is used again and again: what a processor keeps near it."""
 
@@ -44,7 +46,8 @@ class Run(NamedTuple):
 
 def index_text(path: str) -> str:
     """As `slidekit.io.record_index.index_path`, of text, which takes a tenth of the time."""
-    return os.path.splitext(path)[0] + ".index.npz"  # noqa: PTH122 - as it says
+    stem = path[: -len(_SUFFIX)] if path.endswith(_SUFFIX) else os.path.splitext(path)[0]  # noqa: PTH122 - as it says
+    return stem + ".index.npz"
 
 
 def read_runs(files: Sequence[Path], sizes: NDArray[np.int64]) -> Iterator[Run]:

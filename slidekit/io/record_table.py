@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -53,8 +54,6 @@ class RecordTable:
     ----------
     paths
         The files.
-    slides
-        Their stems, which are names of slides.
     starts
         (files + 1,), int64: number of the first tile of each file, and the number of all tiles.
     sizes
@@ -71,7 +70,6 @@ class RecordTable:
         locations: NDArray[np.int64] | None = None,
     ) -> None:
         self.paths = tuple(paths)
-        self.slides = tuple(path.stem for path in self.paths)
         counts, lengths, offsets = [0], GrowingColumn(), [np.empty(0, np.int64)]
         for run in runs:
             counts += run.counts
@@ -120,6 +118,11 @@ class RecordTable:
 
     def __repr__(self) -> str:
         return f"<RecordTable: {len(self):,} tiles in {len(self.paths):,} files>"
+
+    @cached_property
+    def slides(self) -> tuple[str, ...]:
+        """Stems of the files, which are names of slides."""
+        return tuple(path.stem for path in self.paths)
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -14,13 +14,13 @@ from slidekit.io import growing
 @settings(deadline=None, max_examples=40)
 def test_a_column_holds_what_was_added(parts: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(growing, "_FIRST_PART", 3)
-        patch.setattr(growing, "_PART", 7)
+        patch.setattr(growing, "_FIRST", 3)
         column = growing.GrowingColumn()
         for number, count in enumerate(parts):
             column.add(np.arange(count, dtype=np.int64) + 10 * number)
 
     expected = [10 * number + step for number, count in enumerate(parts) for step in range(count)]
-    assert column.joined().tolist() == expected
-    assert column.joined().dtype == np.uint32
     assert column.total == len(expected)
+    joined = column.joined()
+    assert joined.tolist() == expected
+    assert joined.dtype == np.uint32
