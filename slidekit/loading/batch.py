@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.loading.options import LoaderOptions
-from slidekit.loading.stream import RawTiles
+from slidekit.loading.tiles import RawTiles
 
 __all__ = ["pack"]
 

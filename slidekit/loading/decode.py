@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from slidekit.errors import RecordError, SpecError
 from slidekit.io.tile_image import decode_into, image_shape
-from slidekit.loading.stream import RawTiles, TileStream
+from slidekit.loading.stream import TileStream
+from slidekit.loading.tiles import RawTiles
 
 __all__ = ["Decoder", "decode_tiles", "image_size"]
 

@@ -3,71 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, RecordError
 from slidekit.io.record_reader import RecordReader
 from slidekit.io.record_table import RecordTable
 from slidekit.loading.options import LoaderOptions
 from slidekit.loading.order import Order
+from slidekit.loading.tiles import Labels, RawTiles
 
-__all__ = ["Labels", "RawTiles", "TileStream"]
-
-
-class Labels(Protocol):
-    """Labels of the tiles of a table; `slidekit.collection.tile_labels.TileLabels` is one."""
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """(files,) or (tiles,), with a second axis for several outcomes: int64 class indices or float32."""
-
-    @property
-    def per_tile(self) -> bool:
-        """Whether a row is a tile of the table, or a file of it."""
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the class indices; None for numbers."""
-
-    @property
-    def used(self) -> NDArray[np.bool_] | None:
-        """(files,) or (tiles,): False where there is no label."""
-
-
-@dataclass(frozen=True)
-class RawTiles:
-    """Tiles of a batch, as they stand in the records.
-
-    Attributes
-    ----------
-    numbers
-        (n,), int64: numbers of the tiles in the table.
-    images
-        Complete JPEGs or PNGs.
-    slides
-        Names of the slides, as the records give them.
-    locations
-        (n, 2), int64: centres, level-0 pixels, (x, y).
-    labels
-        (n,) or (n, k), int64 or float32, or float32 one-hot (n, classes); None without labels.
-    paths
-        The file of each.
-    """
-
-    numbers: NDArray[np.int64]
-    images: list[bytes]
-    slides: list[str]
-    locations: NDArray[np.int64]
-    labels: NDArray[Any] | None
-    paths: list[Path]
-
-    def __len__(self) -> int:
-        return len(self.images)
+__all__ = ["TileStream", "say_misplaced"]
 
 
 class TileStream:
@@ -179,19 +128,27 @@ class TileStream:
         Raises
         ------
         RecordError
-            If one is damaged, or no tile; names file and byte.
+            If one is damaged, no tile, or lies elsewhere than the index says that gave it its label.
         """
         chosen = np.asarray(numbers, np.int64)
         records = self.reader.records(chosen)
         files = self.table.file_of(chosen)
+        locations = np.array([(record.loc_x, record.loc_y) for record in records], np.int64).reshape(-1, 2)
+        places = self.places_of_labels(chosen)
+        if places is not None and (wrong := np.flatnonzero((places != locations).any(axis=1))).size:
+            raise say_misplaced(self.table.paths[files[wrong[0]]], locations[wrong[0]], places[wrong[0]])
         return RawTiles(
             numbers=chosen,
             images=[record.image_raw for record in records],
             slides=[record.slide for record in records],
-            locations=np.array([(record.loc_x, record.loc_y) for record in records], np.int64).reshape(-1, 2),
+            locations=locations,
             labels=self._labels_of(chosen, files),
             paths=[self.table.paths[file] for file in files],
         )
+
+    def places_of_labels(self, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Where tiles lie, (n, 2) int64, by the indexes that gave them labels of their own; None without such."""
+        return self.table.locations[numbers] if self.labels is not None and self.labels.per_tile else None
 
     def settings(self) -> dict[str, int | bool | str]:
         """What a position in the stream depends on; equal settings give the same stream."""
@@ -226,6 +183,16 @@ class TileStream:
             return values
         vectors: NDArray[np.float32] = (values[:, None] == np.arange(self.num_classes)).astype(np.float32)
         return vectors
+
+
+def say_misplaced(path: Path, found: NDArray[np.int64], expected: NDArray[np.int64]) -> RecordError:
+    """The error of a tile whose record and index disagree, so that its label would be another tile's."""
+    here, there = (f"({x}, {y})" for x, y in (found, expected))
+    return RecordError(
+        f"the index says that a tile lies at {there}, and its record says {here}.",
+        mend="Write the indexes anew, with Dataset.rebuild_index().",
+        path=path,
+    )
 
 
 def _used_tiles(labels: Labels | None, table: RecordTable) -> NDArray[np.bool_] | None:

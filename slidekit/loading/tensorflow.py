@@ -118,6 +118,8 @@ class _Chunks:
         if stream.labels is not None:
             values = stream.labels.values
             spec["label"] = tf.TensorSpec((None, *values.shape[1:]), values.dtype)
+            if stream.labels.per_tile:
+                spec["place"] = tf.TensorSpec((None, 2), tf.int64)
         if options.image_letters:
             spec["parameters"] = tf.TensorSpec((None, WIDTH), tf.int32)
         if options.augments_stains:
@@ -150,6 +152,8 @@ class _Chunks:
         if stream.labels is not None:
             rows = numbers if stream.labels.per_tile else stream.table.file_of(numbers)
             parts["label"] = stream.labels.values[rows]
+        if (places := stream.places_of_labels(numbers)) is not None:
+            parts["place"] = places
         if options.letters:
             seeds = [stream.seeds(epoch, batch) for batch in batches]
             if options.image_letters:
@@ -192,12 +196,17 @@ def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Pa
     found = tf.shape(image)
     whose = ("RecordError: the tile of slide", tile["slide"], "at", tile["loc_x"], tile["loc_y"])
     is_right = tf.debugging.Assert(tf.reduce_all(found == shape), [*whose, "has the shape", found, "and not", shape])
-    with tf.control_dependencies([is_right]):
+    checks = [is_right]
+    if "place" in parts:
+        place = tf.stack((tile["loc_x"], tile["loc_y"]))
+        what = (*whose, "lies at", parts["place"], "by the index. Write the indexes anew, with rebuild_index().")
+        checks.append(tf.debugging.Assert(tf.reduce_all(place == parts["place"]), what))
+    with tf.control_dependencies(checks):
         decoded: _Parts = {"image": tf.ensure_shape(image, shape)}
     # What is taken along is copied into batches.
     wanted = (*(("slide",) if options.incl_slidenames else ()), *(("loc_x", "loc_y") if options.incl_loc else ()))
     decoded |= {name: tile[name] for name in wanted}
-    return decoded | {name: part for name, part in parts.items() if name != "record"}
+    return decoded | {name: part for name, part in parts.items() if name not in ("record", "place")}
 
 
 def _finish_one(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:

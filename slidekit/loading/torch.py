@@ -16,7 +16,8 @@ from slidekit.errors import SpecError
 from slidekit.loading.batch import pack
 from slidekit.loading.decode import Decoder, decode_tiles, image_size
 from slidekit.loading.position import Cursor, Position
-from slidekit.loading.stream import RawTiles, TileStream
+from slidekit.loading.stream import TileStream
+from slidekit.loading.tiles import RawTiles
 
 __all__ = ["TileIterable", "TileLoader", "TileMap"]
 

@@ -12,11 +12,12 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_files import slideflow_folder
-from tile_folder import COUNTS, PX, Given, TileFolder, pixels, png
+from tile_folder import COUNTS, PX, Given, TileFolder, make_folder, pixels, png
 
 from slidekit import norm
 from slidekit.augment.arrays import augment
 from slidekit.errors import RecordError, SpecError
+from slidekit.io.record_index import RecordIndex, index_path, read_index, write_index
 from slidekit.loading.arrays import ArrayLoader
 from slidekit.loading.stream import TileStream
 
@@ -192,3 +193,18 @@ def test_a_flipped_bit_is_an_error_unless_checksums_are_left_alone(tmp_path: Pat
     with pytest.raises(RecordError, match=r"s\.tfrecords: the record at byte \d+ is damaged"):
         list(load(folder, batch_size=2))
     assert len(list(load(folder, batch_size=2, check_crc=False))) == 2
+
+
+def test_an_index_that_names_other_places_never_gives_a_tile_the_label_of_another(tmp_path: Path) -> None:
+    # Arrange: an index whose places are mixed up, beside records that it fits
+    tiles = make_folder(tmp_path)
+    path = next(path for path in tiles.paths if path.stem == "c")
+    index = read_index(index_path(path))
+    write_index(index_path(path), RecordIndex(index.extents, index.locations[::-1]))
+    own = Given(np.arange(TOTAL), per_tile=True)
+
+    # Act / Assert
+    with pytest.raises(RecordError, match=r"c\.tfrecords: the index says .* at \(\d+, 2\).*rebuild_index"):
+        list(load(tiles, own, batch_size=4, tile_px=PX))
+    of_slides = load(tiles, Given(np.arange(4)), batch_size=4)
+    assert sum(len(images) for images, _ in of_slides) == TOTAL

@@ -6,12 +6,13 @@ import io
 from itertools import islice
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from slidekit import Dataset
 from slidekit.errors import DatasetError, NormalizerError, SpecError
-from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, read_index, write_index
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
@@ -232,6 +233,18 @@ def test_a_tile_of_another_size_is_named(tmp_path):
     write_slide(tmp_path / "24px_12um", "f", 3, px=20)
     with pytest.raises(tf.errors.OpError, match=r"(?s)tile of slide.*f.*20 20 3.*24 24 3"):
         list(dataset_of(tmp_path).tensorflow(batch_size=2))
+
+
+def test_an_index_that_names_other_places_is_an_error_where_labels_go_by_place(tmp_path):
+    # Arrange
+    path, _ = write_slide(tmp_path / "24px_12um", "g", 4)
+    index = read_index(index_path(path))
+    write_index(index_path(path), RecordIndex(index.extents, index.locations[::-1]))
+    labels = pd.DataFrame({"label": [0, 1, 2, 3]}, index=[f"g-{x}-{y}" for x, y in index.locations])
+
+    # Act, assert
+    with pytest.raises(tf.errors.OpError, match=r"(?s)tile of slide.*g.*lies at.*rebuild_index"):
+        list(dataset_of(tmp_path).tensorflow(labels, batch_size=2))
 
 
 def test_wrong_options(dataset):
