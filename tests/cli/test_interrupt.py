@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "slidekit", "extract", "proj", "--tile-px", "64
     ("ending", "code", "options"),
     [
         pytest.param(signal.SIGINT, 130, [], id="Ctrl-C", marks=pytest.mark.long),
-        pytest.param(signal.SIGINT, 130, ["--buffer", "fast"], id="Ctrl-C with a buffer"),
+        pytest.param(signal.SIGINT, 130, ["--buffer", "fast"], id="Ctrl-C with a buffer", marks=pytest.mark.long),
         pytest.param(signal.SIGTERM, 143, [], id="SIGTERM"),
     ],
 )

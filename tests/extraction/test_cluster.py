@@ -106,6 +106,7 @@ def test_workers_of_a_cluster_give_the_same_bytes_though_one_is_killed(scheduler
     assert contents(moved[0].tfrecords) == contents(jobs[0].tfrecords)
 
 
+@pytest.mark.long
 def test_the_command_line_uses_the_cluster(scheduler, demo, tmp_path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 

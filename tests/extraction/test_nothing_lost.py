@@ -78,28 +78,31 @@ def test_who_slept_and_lost_its_lock_leaves_what_the_other_made(job, make_spec, 
     assert again.status == "skipped"
 
 
-def test_a_run_killed_while_old_files_are_removed_can_go_on(job, make_spec, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "suffix",
+    [*(pytest.param(suffix, marks=pytest.mark.long) for suffix in (".index.npz", ".tiles.csv")), ".tfrecords", ".json"],
+)
+def test_a_run_killed_while_old_files_are_removed_can_go_on(job, make_spec, monkeypatch, suffix: str) -> None:
     # Arrange
     spec = make_spec()
     run([job], spec)
     unlink = Path.unlink
-    for suffix in (".index.npz", ".tfrecords", ".tiles.csv", ".json"):
 
-        def die(path: Path, missing_ok: bool = False, suffix: str = suffix) -> None:
-            unlink(path, missing_ok=missing_ok)
-            if path.name == f"{job.name}{suffix}":
-                raise KilledError
+    def die(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        if path.name == f"{job.name}{suffix}":
+            raise KilledError
 
-        with monkeypatch.context() as patched:
-            patched.setattr(Path, "unlink", die)
-            with pytest.raises(KilledError):
-                run_job(job, make_spec(skip_extracted=False))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", die)
+        with pytest.raises(KilledError):
+            run_job(job, make_spec(skip_extracted=False))
 
-        # Act
-        (report,) = run([job], spec).values()
+    # Act
+    (report,) = run([job], spec).values()
 
-        # Assert
-        assert report.status == "done", suffix
+    # Assert
+    assert report.status == "done"
 
 
 def test_records_of_somebody_else_are_not_claimed_by_loose_tiles(job, make_spec, monkeypatch) -> None:
@@ -134,6 +137,7 @@ def test_a_mask_that_is_named_after_its_tile_stays(job, make_spec) -> None:
     assert mask.read_bytes() == b"the user's"
 
 
+@pytest.mark.long
 def test_lines_that_only_python_sees_in_a_name_do_not_hide_tiles(jobs, make_spec, job, tmp_path) -> None:
     # Arrange
     job = replace(next(one for one in jobs if one.rois), tiles=job.tiles)

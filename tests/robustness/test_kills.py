@@ -110,6 +110,7 @@ def test_two_drivers_on_one_folder_share_the_work(project, undisturbed) -> None:
     assert project.contents() == undisturbed
 
 
+@pytest.mark.long
 def test_shards_add_up_to_the_whole(project, undisturbed) -> None:
     # Act
     for part in (1, 2, 3):
