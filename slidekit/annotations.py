@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from slidekit.association import SlideAssociation, associate_slide_names
+from slidekit.collection.names import settle_text
 from slidekit.errors import AnnotationsError
 from slidekit.io.csv_table import CSVTable, Row, read_csv_table, table_of_frame
 from slidekit.pixels.discovery import has_slide_suffix, slide_name
@@ -44,10 +45,20 @@ class Annotations:
         Slide to µm/px, from the column ``mpp``.
     notes
         What was accepted but should be known, a sentence each.
+    shortened
+        Slide to its name as it was written with what looks like a suffix; where names were not plain ASCII, of all
+        slides.
     """
 
-    def __init__(self, table: CSVTable, mpp: dict[str, float], notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        table: CSVTable,
+        mpp: dict[str, float],
+        notes: tuple[str, ...] = (),
+        shortened: Mapping[str, str] | None = None,
+    ) -> None:
         self._table = table
+        self.shortened: Mapping[str, str] = dict(shortened or {})
         self._mpp = mpp
         self._slide = table.header.index("slide")
         self._patient = table.header.index("patient")
@@ -63,7 +74,8 @@ class Annotations:
             A CSV file, or a data frame, which is copied and never changed. The columns ``patient`` and
             ``slide`` (file name without suffix) are required, in whatever case (noted unless lower); ``mpp``
             (µm/px, empty where the file is to be believed) and any others are optional. Slide names with a
-            suffix are accepted and noted; rows that name no slide are left out and noted.
+            suffix are accepted and noted; rows that name no slide are left out and noted. What looks alike is
+            one text in every cell: accents are composed (NFC), unseen characters left out, spaces plain.
 
         Raises
         ------
@@ -73,12 +85,37 @@ class Annotations:
         """
         table, notes = _settle_header(source if isinstance(source, CSVTable) else _read_as_it_is(source))
         _require(table, _REQUIRED)
-        table, more = _settle_names(table)
+        place = table.header.index("slide")
+        plain = all(row.cells[place].isascii() for row in table.rows)
+        table, more, shortened = _settle_names(_settle_cells(table))
+        if not plain:
+            shortened = {row.cells[place]: row.cells[place] for row in table.rows} | shortened
         notes += more
         _check_rows(table)
         for note in notes:
             logger.warning("%s", note)
-        return cls(table, _read_mpp(table), tuple(notes))
+        return cls(table, _read_mpp(table), tuple(notes), shortened)
+
+    def renamed(self, names: Mapping[str, str]) -> Annotations:
+        """Annotations in which some slides are called differently.
+
+        Parameters
+        ----------
+        names
+            Slide to its other name.
+        """
+        if not names:
+            return self
+        place = self._slide
+        rows = tuple(
+            replace(
+                row, cells=(*row.cells[:place], names.get(row.cells[place], row.cells[place]), *row.cells[place + 1 :])
+            )
+            for row in self._table.rows
+        )
+        mpp = {names.get(slide, slide): value for slide, value in self._mpp.items()}
+        rest = {slide: written for slide, written in self.shortened.items() if slide not in names}
+        return Annotations(replace(self._table, rows=rows), mpp, self.notes, rest)
 
     @property
     def path(self) -> Path | None:
@@ -209,10 +246,20 @@ def _require(table: CSVTable, columns: tuple[str, ...]) -> None:
         )
 
 
-def _settle_names(table: CSVTable) -> tuple[CSVTable, list[str]]:
+def _settle_cells(table: CSVTable) -> CSVTable:
+    """Write what looks alike as one text: José is one patient, however the accent is stored."""
+    rows = tuple(
+        row if all(map(str.isascii, row.cells)) else replace(row, cells=tuple(map(settle_text, row.cells)))
+        for row in table.rows
+    )
+    return replace(table, header=tuple(map(settle_text, table.header)), rows=rows)
+
+
+def _settle_names(table: CSVTable) -> tuple[CSVTable, list[str], dict[str, str]]:
     """Take suffixes off slide names and leave out rows that name no slide; say which."""
     place = table.header.index("slide")
-    rows, shortened, empty = [], [], []
+    rows, empty = [], []
+    shortened: dict[str, str] = {}
     for row in table.rows:
         name = row.cells[place]
         if not name:
@@ -220,16 +267,18 @@ def _settle_names(table: CSVTable) -> tuple[CSVTable, list[str]]:
             continue
         short = slide_name(name) if has_slide_suffix(name, images=True) else slide_name(f"{name}.tif")
         if short != name:
-            shortened.append(name)
+            shortened.setdefault(short, name)
             row = Row(row.line, (*row.cells[:place], short, *row.cells[place + 1 :]), row.where)
         rows.append(row)
     source = table.path or "The data frame"
     notes = []
     if shortened:
-        notes.append(f"{source}: slide names with a folder or suffix were read without: {some_of(shortened)}.")
+        notes.append(
+            f"{source}: slide names with a folder or suffix were read without: {some_of(list(shortened.values()))}."
+        )
     if empty:
         notes.append(f"{source}: rows that name no slide were left out: {some_of(empty)}.")
-    return CSVTable(table.header, tuple(rows), table.path), notes
+    return CSVTable(table.header, tuple(rows), table.path), notes, shortened
 
 
 def _check_rows(table: CSVTable) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidekit.annotations import Annotations, associate_slide_names, manifest_of_slides
+from slidekit.collection.names import settle_text
 from slidekit.errors import AnnotationsError
 
 
@@ -141,7 +143,7 @@ class TestDataFrames:
     st.lists(
         st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="/"), min_size=1),
         min_size=1,
-        unique=True,
+        unique_by=settle_text,
     ),
 )
 @settings(deadline=None, max_examples=60)
@@ -150,7 +152,21 @@ def test_a_data_frame_reads_like_its_csv(tmp_path_factory, names):
     frame = pd.DataFrame({"patient": "p", "slide": [f"{name}_" for name in names]})
     path = tmp_path_factory.mktemp("csv") / "ann.csv"
     frame.to_csv(path, index=False)
-    assert Annotations.read(path).slides == Annotations.read(frame).slides == tuple(frame["slide"])
+    assert Annotations.read(path).slides == Annotations.read(frame).slides == tuple(map(settle_text, frame["slide"]))
+
+
+def test_what_looks_alike_is_one_text():
+    frame = pd.DataFrame({"patient": ["Jose\u0301", "Jos\u00e9"], "slide": ["a\u200b", "b"], "x": ["P\u00a01", "P 1"]})
+    table = Annotations.read(frame)
+    assert set(table.patients.values()) == {"Jos\u00e9"}
+    assert table.column("x") == {"a": "P 1", "b": "P 1"}
+
+
+def test_missing_numbers_of_numpy_are_blank():
+    frame = pd.DataFrame({"patient": "p", "slide": ["a", "b"], "x": [np.float32(3), np.float32("nan")]})
+    frame["y"] = pd.Series([np.float32("nan"), np.float32(0.1)], dtype=object)
+    table = Annotations.read(frame)
+    assert (table.column("x"), table.column("y")) == ({"a": "3", "b": ""}, {"a": "", "b": "0.1"})
 
 
 def test_manifest_warns_that_each_slide_is_a_patient(caplog):

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, get_args
 
 from slidekit.collection.balance import categories_of
+from slidekit.collection.numbers import whole_number
 from slidekit.collection.shares import apportion
 from slidekit.errors import DatasetError
 
@@ -44,7 +45,7 @@ class Clip:
                 f"strategy={self.strategy!r} is no way to clip.",
                 mend=f"There are: {', '.join(get_args(ClipStrategy))}.",
             )
-        if isinstance(self.max_tiles, bool) or not isinstance(self.max_tiles, int) or self.max_tiles < 0:
+        if whole_number(self.max_tiles) is None:
             raise DatasetError(f"max_tiles={self.max_tiles!r} is no number of tiles.", mend="Give 0 or more.")
         if (self.strategy == "category") != bool(self.headers):
             raise DatasetError(

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from slidekit.annotations import Annotations
+from slidekit.collection.names import settle_name, settle_text
+from slidekit.collection.numbers import whole_number
 from slidekit.errors import DatasetError
-from slidekit.wording import cell_text, some_of
+from slidekit.wording import some_of
 
 __all__ = ["Filters", "read_decisions"]
 
@@ -84,9 +86,10 @@ class Filters:
         DatasetError
             If it is negative or no whole number.
         """
-        if isinstance(tiles, bool) or not isinstance(tiles, int) or tiles < 0:
+        least = whole_number(tiles)
+        if least is None:
             raise DatasetError(f"min_tiles={tiles!r} is no number of tiles.", mend="Give 0 or more.")
-        return replace(self, min_tiles=max(self.min_tiles, tiles))
+        return replace(self, min_tiles=max(self.min_tiles, least))
 
     def without(self, columns: Iterable[str], filled: Iterable[str] = ()) -> Filters:
         """Remove the conditions on the values of columns, and that columns are `filled`.
@@ -111,7 +114,7 @@ class Filters:
         """Slides of the table that meet every condition on it; `min_tiles` is not looked at."""
         selected = set(annotations.slides) - self.excluded
         for column, values in self.allowed.items():
-            selected &= {slide for slide, text in annotations.column(column).items() if text in values}
+            selected &= {slide for slide, text in annotations.column(column).items() if settle_text(text) in values}
         for column in self.filled:
             selected &= {slide for slide, text in annotations.column(column).items() if text}
         return frozenset(selected)
@@ -156,7 +159,7 @@ def read_decisions(path: str | Path) -> dict[str, bool]:
                 line=row.line,
             )
         keep = word not in _DROP
-        if kept.setdefault(row.slide.strip(), keep) != keep:
+        if kept.setdefault(settle_name(row.slide), keep) != keep:
             raise DatasetError(
                 f"slide {row.slide!r} is decided twice, differently.", mend="Keep one row.", path=path, line=row.line
             )
@@ -166,7 +169,7 @@ def read_decisions(path: str | Path) -> dict[str, bool]:
 def _check_values(column: str, wanted: Any, annotations: Annotations) -> frozenset[str]:
     there = _values_of(column, annotations)
     several = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes)
-    values = frozenset(cell_text(value) for value in (wanted if several else [wanted]))
+    values = frozenset(settle_name(value) for value in (wanted if several else [wanted]))
     if not values:
         raise DatasetError(f"The filter on {column!r} allows no value.", mend="Give at least one.")
     if unknown := sorted(values - there):
@@ -185,4 +188,4 @@ def _values_of(column: str, annotations: Annotations) -> set[str]:
             mend=f"There are: {', '.join(annotations.columns)}.",
             path=annotations.path,
         )
-    return set(annotations.column(column).values())
+    return set(map(settle_text, annotations.column(column).values()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.collection.names import settle_text
 from slidekit.errors import DatasetError
 from slidekit.wording import cell_text, some_of
 
@@ -30,6 +31,8 @@ __all__ = [
 
 UseFloat = bool | Literal["auto"]
 """Whether labels are numbers: True, False (names), or as what stands there says."""
+
+_LARGEST = np.iinfo(np.int64).max
 
 ClassValues = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
@@ -52,6 +55,13 @@ class EncodedLabels:
     classes: tuple[str, ...] | None
     known: npt.NDArray[np.bool_]
 
+    @property
+    def num_classes(self) -> int | None:
+        """Number of class indices, by all that was given; None for numbers."""
+        if self.classes is not None:
+            return len(self.classes)
+        return int(self.values.max(initial=-1)) + 1 if self.values.dtype == np.int64 else None
+
 
 def say_blank(column: str, slides: Sequence[str], path: Path | None) -> DatasetError:
     """Make the error for a column of the annotations in which slides have no label."""
@@ -63,7 +73,9 @@ def say_blank(column: str, slides: Sequence[str], path: Path | None) -> DatasetE
 
 
 def text_as_number(text: str) -> float | None:
-    """A finite number that a text states, or None."""
+    """A finite number that a text states, or None; ``1_1`` is a code, though Python reads it as 11."""
+    if "_" in text:
+        return None
     try:
         number = float(text)
     except ValueError:
@@ -114,7 +126,8 @@ def encode_series(series: pd.Series[Any], use_float: UseFloat = "auto", *, what:
     Parameters
     ----------
     series
-        Labels; missing values and blank texts are no labels.
+        Labels; missing values and blank texts are no labels. Space around names does not count. Whole numbers beside
+        missing values in a column of objects stay whole.
     use_float
         True makes float32 of any number, False takes numbers for names of classes.
     what
@@ -123,21 +136,32 @@ def encode_series(series: pd.Series[Any], use_float: UseFloat = "auto", *, what:
     Raises
     ------
     DatasetError
-        If numbers are wanted and a label is none, or labels are neither text nor numbers.
+        If numbers are wanted and a label is none, a class index is negative or beyond int64, or labels are neither
+        text nor numbers, or both.
     """
     import pandas as pd
     from pandas.api import types
 
-    if series.dtype == object:
-        series = series.infer_objects()
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(object)
     known = series.notna().to_numpy(dtype=bool)
+    if series.dtype == object and known.any():
+        # By what is there: missing values among whole numbers would make floats of them.
+        there = series[known].infer_objects()
+        if types.is_bool_dtype(there.dtype):
+            there = there.astype("boolean")
+        elif types.is_integer_dtype(there.dtype):
+            there = there.astype("UInt64" if there.dtype == np.uint64 else "Int64")
+        if types.is_numeric_dtype(there.dtype):
+            places = np.where(known, np.cumsum(known) - 1, -1)
+            series = pd.Series(there.array.take(places, allow_fill=True), index=series.index)
+    if types.is_complex_dtype(series.dtype):
+        raise DatasetError(f"{what} are complex numbers.", mend="Give real ones.")
     is_number = types.is_numeric_dtype(series.dtype)  # booleans are
     if is_number and use_float is not False:
         whole = types.is_bool_dtype(series.dtype) or types.is_integer_dtype(series.dtype)
         if whole and use_float == "auto":
-            indices = np.full(len(series), -1, np.int64)
-            indices[known] = series[known].to_numpy(dtype=np.int64)
-            return EncodedLabels(indices, None, known)
+            return _encode_indices(series, known, what)
         return _encode_numbers(series.to_numpy(dtype=np.float32, na_value=np.nan), what)
     if is_number:
         return _encode_names(series.map(cell_text), what)
@@ -155,15 +179,38 @@ def _encode_numbers(numbers: npt.NDArray[np.float32], what: str) -> EncodedLabel
     return EncodedLabels(numbers, None, ~np.isnan(numbers))
 
 
+def _encode_indices(series: pd.Series[Any], known: npt.NDArray[np.bool_], what: str) -> EncodedLabels:
+    given = series[known]
+    if len(given) and (given.min() < 0 or given.max() > _LARGEST):
+        value = given.min() if given.min() < 0 else given.max()
+        where = given.index[int(np.argmax((given == value).to_numpy(dtype=bool)))]
+        raise DatasetError(
+            f"{what} hold {value} (at {where!r}), which is no class index.",
+            mend="Classes count from 0; use_float=True takes numbers as they are, and None is no label.",
+        )
+    indices = np.full(len(series), -1, np.int64)
+    indices[known] = given.to_numpy(dtype=np.int64)
+    return EncodedLabels(indices, None, known)
+
+
 def _encode_names(series: pd.Series[Any], what: str) -> EncodedLabels:
     import pandas as pd
 
-    codes, found = pd.factorize(series)
-    if wrong := [value for value in found if not isinstance(value, str)]:
-        kinds = sorted({type(value).__name__ for value in wrong})
-        raise DatasetError(f"{what} hold values of type {', '.join(kinds)}.", mend="Give texts or numbers.")
-    classes = classes_of(found)
+    try:
+        codes, found = pd.factorize(series)
+    except TypeError as error:
+        raise DatasetError(f"{what} hold lists or the like.", mend="Give one text or number each.") from error
+    if wrong := [place for place, value in enumerate(found) if not isinstance(value, str)]:
+        kinds = ", ".join(sorted({type(found[place]).__name__ for place in wrong}))
+        where = series.index[int(np.argmax(codes == wrong[0]))]
+        if len(wrong) < len(found):
+            message = f"{what} are texts and values of type {kinds}, such as {found[wrong[0]]!r} at {where!r}."
+        else:
+            message = f"{what} hold values of type {kinds}, such as {found[wrong[0]]!r} at {where!r}."
+        raise DatasetError(message, mend="Give texts alone, or numbers alone that int64 or float can hold.")
+    names = [settle_text(name) for name in found]
+    classes = classes_of(names)
     places = {name: place for place, name in enumerate(classes)}
     # Missing is code -1, which reads the last entry.
-    indices = np.array([*(places.get(name, -1) for name in found), -1], np.int64)[codes]
+    indices = np.array([*(places.get(name, -1) for name in names), -1], np.int64)[codes]
     return EncodedLabels(indices, classes, indices >= 0)

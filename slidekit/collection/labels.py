@@ -19,8 +19,8 @@ SlideLabels = tuple[dict[str, Any], list[Any] | dict[str, list[Any]]]
 """Slide to label, and the unique labels; by column where there are several."""
 
 
-def texts_of(members: Membership, header: str) -> dict[str, str]:
-    """What stands in a column for the slides of a dataset.
+def texts_of(members: Membership, header: str, slides: Sequence[str] | None = None) -> dict[str, str]:
+    """What stands in a column for the slides of a dataset, or for some of them.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def texts_of(members: Membership, header: str) -> dict[str, str]:
     """
     table = members.label_rows()
     cells = table.column(header)
-    texts = {slide: cells[slide] for slide in members.slides()}
+    texts = {slide: cells[slide] for slide in (members.slides() if slides is None else slides)}
     if blank := [slide for slide, text in texts.items() if not text]:
         raise say_blank(header, blank, table.path)
     return texts
@@ -66,6 +66,8 @@ def slide_labels(
     """
     if format not in ("index", "name"):
         raise DatasetError(f"format={format!r} is no format of labels.", mend='Give "index" or "name".')
+    if assign is not None and not isinstance(assign, Mapping):
+        raise DatasetError(f"assign= cannot be a {type(assign).__name__}.", mend="Give a dict of class to index.")
     columns = [headers] if isinstance(headers, str) else list(headers)
     if not columns:
         raise DatasetError("headers= names no column.", mend="Give a column or several.")

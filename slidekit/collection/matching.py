@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from slidekit.annotations import Annotations, manifest_of_slides
+from slidekit.collection.names import settle_text
 from slidekit.collection.sources import SlideIndex, Source
 from slidekit.collection.tile_counts import count_tiles
+from slidekit.errors import DatasetError
 from slidekit.wording import some_of
 
 __all__ = ["Collection", "Unmatched"]
@@ -25,7 +27,8 @@ class Unmatched:
     Attributes
     ----------
     slides_without_rows
-        Slides that were found and stand in no row of the annotations; they are not part of the dataset.
+        Slides that were found, or of which there are TFRecords, and that stand in no row of the annotations; they are
+        not part of the dataset.
     rows_without_slides
         Rows of the annotations for which there is neither a slide nor a TFRecord.
     rois_without_slides
@@ -58,10 +61,27 @@ class Collection:
 
     @property
     def records(self) -> Mapping[str, Path]:
-        """Slide to TFRecord file of this size of tile; looked up each time, for they are made meanwhile."""
+        """Slide to TFRecord file of this size of tile; looked up each time, for they are made meanwhile.
+
+        Raises
+        ------
+        DatasetError
+            If there are two TFRecords of one slide.
+        """
         if self.label is None:
             return {}
-        return {name: path for source in self.index.sources for name, path in source.records(self.label).items()}
+        records: dict[str, Path] = {}
+        alike: dict[str, Path] = {}
+        for source in self.index.sources:
+            for name, path in source.records(self.label).items():
+                other = alike.setdefault(settle_text(name), path)
+                if other != path and (other.name != path.name or other.resolve() != path.resolve()):
+                    raise DatasetError(
+                        f"There are two TFRecords of the slide {name!r}, or of what looks like it: {other} and {path}.",
+                        mend="Move one of them away, rename one slide, or use one of the sources.",
+                    )
+                records[name if name.isascii() else self._spelt_as_slide(name)] = other
+        return records
 
     def counts(self, paths: Iterable[Path]) -> dict[Path, int]:
         """Tiles of TFRecord files; a file that has not changed is counted once.
@@ -80,11 +100,37 @@ class Collection:
     def table(self) -> Annotations:
         """The annotations that were given, or the manifest."""
         if self._given is not None:
-            return self._given
+            return self._given.renamed(self._names_of_files(self._given))
         names = [*self.index.paths, *self.records]
         if not names:
             logger.warning("%s", self.index.say_empty())
         return manifest_of_slides(names)
+
+    def _names_of_files(self, given: Annotations) -> dict[str, str]:
+        """Slide as a row calls it to the name of its file, where they differ.
+
+        A row a.svs is of the file a.svs, or of a.svs.tif, whose name is a.svs: what is there tells. And rows are
+        spelt in one way where files may be spelt in another, which looks the same.
+        """
+        if not given.shortened:
+            return {}
+        present = self.index.paths.keys() | self.records.keys()
+        spelt = {settle_text(name): name for name in present}
+        called = {}
+        for slide in given.slides:
+            written = given.shortened.get(slide, slide)
+            name = spelt.get(slide, spelt.get(written, slide))
+            if name != slide:
+                called[slide] = name
+        return called
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        return {settle_text(name): name for name in self.index.paths}
+
+    def _spelt_as_slide(self, name: str) -> str:
+        """Name of the slide that looks like this one; the name itself if there is none."""
+        return self._spellings.get(settle_text(name), name)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -97,7 +143,7 @@ class Collection:
         """What has no counterpart."""
         rows, present = set(self.table.slides), self.index.paths.keys() | self.records.keys()
         return Unmatched(
-            slides_without_rows=tuple(sorted(self.index.paths.keys() - rows)),
+            slides_without_rows=tuple(sorted(present - rows)),
             rows_without_slides=tuple(sorted(rows - present)),
             rois_without_slides=self.index.rois_without_slides,
         )
@@ -106,7 +152,7 @@ class Collection:
         lost, table = self.unmatched, self.table.path or "the annotations"
         if lost.slides_without_rows:
             logger.warning(
-                "%d slides have no row in %s and are left out: %s. Add rows for them.",
+                "%d slides (or TFRecords) have no row in %s and are left out: %s. Add rows for them.",
                 len(lost.slides_without_rows),
                 table,
                 some_of(lost.slides_without_rows, 20),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from slidekit.annotations import Annotations
 from slidekit.collection.filters import Filters, read_decisions
 from slidekit.collection.matching import Collection, Unmatched
+from slidekit.collection.names import settle_text
 from slidekit.collection.sources import PathLike, Source
 from slidekit.errors import DatasetError
 from slidekit.io.csv_table import CSVTable, Row
@@ -48,6 +49,7 @@ class Membership:
     ) -> None:
         self._collection = collection
         self._side: frozenset[str] | None = None
+        self._split_rows: frozenset[str] = frozenset()
         self._filters = self._narrow(Filters(), filters, filter_blank, min_tiles)
 
     @property
@@ -111,10 +113,11 @@ class Membership:
     def label_rows(self) -> Annotations:
         """Rows of the annotations that meet the filters, of both sides of a split, for numbering classes.
 
-        Datasets for training and validation number classes alike by it, whatever slides each of them holds.
+        Datasets for training and validation number classes alike by it, whatever slides each of them holds, and
+        whatever one of them is filtered to later: the rows that a dataset had when it was split stay.
         """
         table = self._collection.table
-        wanted = self._collection.names & self._filters.select(table)
+        wanted = self._rows_for_classes()
         columns = [table.column(name) for name in table.columns]
         rows = (Row(None, tuple(cells[name] for cells in columns), name) for name in table.slides if name in wanted)
         mpp = {name: value for name, value in table.mpp.items() if name in wanted}
@@ -210,13 +213,18 @@ class Membership:
         """Keep to some slides for good, as a split does."""
         other, side = copy.copy(self), frozenset(slides)
         other._side = side if self._side is None else self._side & side
+        other._split_rows = self._rows_for_classes()
         return other
+
+    def _rows_for_classes(self) -> frozenset[str]:
+        return self._split_rows | (self._collection.names & self._filters.select(self._collection.table))
 
     def _read_review(self, path: PathLike) -> set[str]:
         decisions = read_decisions(path)
-        if unknown := sorted(decisions.keys() - set(self._collection.table.slides)):
+        spelt = {settle_text(name): name for name in self._collection.table.slides}
+        if unknown := sorted(decisions.keys() - spelt.keys()):
             logger.warning("%s: %d slides are not in the dataset: %s.", path, len(unknown), some_of(unknown, 20))
-        return {name for name, keep in decisions.items() if not keep}
+        return {spelt.get(name, name) for name, keep in decisions.items() if not keep}
 
     def _demand_label(self) -> str:
         label = self._collection.label

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slidekit.errors import DatasetError, RecordError
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.collection.tile_join import join_tiles
+from slidekit.errors import DatasetError
 from slidekit.io.example import decode_example
-from slidekit.io.record_index import index_path, read_index
+from slidekit.io.record_table import RecordTable
 from slidekit.io.tfrecord import iter_records
 from slidekit.slide.fate import Fate
 
@@ -18,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["roi_labels"]
 
-_COLUMNS = ("slide", "loc_x", "loc_y", "label")
-_KINDS: dict[str, Any] = {"loc_x": "int64", "loc_y": "int64", "label": str, "reason": str}
+_NEEDED = ("loc_x", "loc_y", "label", "reason")
+
+_Rows = list[tuple[int, int, str]]
 
 
 def roi_labels(records: Mapping[str, Path]) -> pd.DataFrame:
@@ -48,62 +54,93 @@ def roi_labels(records: Mapping[str, Path]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frames = []
+    slides, rows = list[str](), _Rows()
+    tables: dict[str, Path] = {}
     for slide, path in records.items():
-        table = path.with_name(f"{slide}.tiles.csv")
-        frame = _of_table(table, path) if table.is_file() else _of_records(path)
-        frames.append(frame.assign(slide=slide))
-    filled = [frame for frame in frames if len(frame)]
-    if not filled:
-        return pd.DataFrame({name: pd.Series(dtype=object if name in ("slide", "label") else int) for name in _COLUMNS})
-    labels = pd.concat(filled, ignore_index=True)[list(_COLUMNS)]
+        table = path.with_name(f"{path.stem}.tiles.csv")
+        if table.is_file():
+            tables[slide] = path
+            found = _of_table(table)
+        else:
+            found = _of_records(path)
+        rows += found
+        slides += [slide] * len(found)
+    labels = pd.DataFrame(
+        {
+            "slide": pd.Series(slides, dtype=object),
+            "loc_x": np.array([row[0] for row in rows], np.int64),
+            "loc_y": np.array([row[1] for row in rows], np.int64),
+            "label": pd.Series([row[2] for row in rows], dtype=object),
+        }
+    )
+    labels = labels[_are_there(labels, tables)].reset_index(drop=True)
     index = labels["slide"] + "-" + labels["loc_x"].astype(str) + "-" + labels["loc_y"].astype(str)
-    return labels.set_index(index.rename(None))
+    return labels.set_index(pd.Index(index, dtype=object))
 
 
-def _of_table(table: Path, records: Path) -> pd.DataFrame:
-    import pandas as pd
-
+def _of_table(table: Path) -> _Rows:
+    """Places and labels of the tiles of a table that were kept and have a label."""
+    kept = str(Fate.KEPT)
+    line = 1
     try:
-        frame = pd.read_csv(
-            table,
-            usecols=list(_KINDS),
-            dtype=_KINDS,
-            keep_default_na=False,
-            encoding="utf-8",
-        )
-    except (OSError, ValueError) as error:
+        with table.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            x, y, label, reason = (header.index(name) for name in _NEEDED)
+            found = []
+            for row in reader:
+                line = reader.line_num
+                # A row may be blank; one that lacks its end was cut off, and its label would be lost in silence.
+                if row and row[reason] == kept and row[label]:
+                    found.append((int(row[x]), int(row[y]), row[label]))
+                elif row and not row[reason]:
+                    raise ValueError("a row without a reason")
+            return found
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        why = "a row is cut off" if isinstance(error, IndexError) else error
         raise DatasetError(
-            f"is not a table of tiles: {error}.", mend="Remove it to read labels from the records.", path=table
+            f"is not a table of tiles: {why}.",
+            mend="Remove it to read labels from the records.",
+            path=table,
+            line=line,
         ) from error
-    kept = frame[(frame["reason"] == str(Fate.KEPT)) & (frame["label"] != "")]
-    kept = kept[["loc_x", "loc_y", "label"]]
-    places = _places(records)
-    if places is None:
+
+
+def _are_there(labels: pd.DataFrame, tables: Mapping[str, Path]) -> npt.NDArray[np.bool_]:
+    """Which rows are of a tile that is in the TFRecord: a table may be of another extraction than the records."""
+    kept = np.ones(len(labels), np.bool_)
+    if not len(labels) or not tables:
         return kept
-    # The table may be of another extraction than the records.
-    return kept.merge(places, on=["loc_x", "loc_y"])
+    places = RecordTable.open(list(tables.values()))
+    present = _Places(tuple(tables), places.starts, places.locations)
+    asked = labels["slide"].isin(present.located).to_numpy(dtype=bool)
+    rows = join_tiles(labels[asked][["slide", "loc_x", "loc_y"]], present)
+    kept[asked] = False
+    kept[np.flatnonzero(asked)[rows[rows >= 0]]] = True
+    return kept
 
 
-def _places(records: Path) -> pd.DataFrame | None:
-    """Centres of the tiles in a TFRecord, by its index; None if that does not say."""
-    import pandas as pd
+class _Places:
+    """Where the tiles of slides are, by the names under which the slides are known here."""
 
-    try:
-        index = read_index(index_path(records))
-    except RecordError:
-        return None
-    return None if index.locations is None else pd.DataFrame(index.locations, columns=["loc_x", "loc_y"])
+    def __init__(
+        self, slides: tuple[str, ...], starts: npt.NDArray[np.int64], locations: npt.NDArray[np.int64]
+    ) -> None:
+        self.slides, self.starts, self.locations = slides, starts, locations
+
+    @property
+    def located(self) -> set[str]:
+        """Slides whose records say where their tiles are."""
+        known = np.concatenate([[0], np.cumsum(self.locations.any(axis=1))])
+        counts = known[self.starts[1:]] - known[self.starts[:-1]]
+        return {slide for slide, count in zip(self.slides, counts, strict=True) if count}
 
 
-def _of_records(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    rows: list[tuple[Any, Any, str]] = []
+def _of_records(path: Path) -> _Rows:
+    rows: _Rows = []
     for _, payload in iter_records(path):
         features = decode_example(payload, path=path)
-        label = features.get("label")
-        if isinstance(label, bytes) and label:
-            rows.append((features.get("loc_x", 0), features.get("loc_y", 0), label.decode("utf-8", "replace")))
-    frame = pd.DataFrame(rows, columns=["loc_x", "loc_y", "label"])
-    return frame.astype({"loc_x": "int64", "loc_y": "int64"})
+        label, x, y = features.get("label"), features.get("loc_x", 0), features.get("loc_y", 0)
+        if isinstance(label, bytes) and label and isinstance(x, int) and isinstance(y, int):
+            rows.append((x, y, label.decode("utf-8", "replace")))
+    return rows

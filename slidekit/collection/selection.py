@@ -128,7 +128,11 @@ class Selection(Membership):
 
     @property
     def num_tiles(self) -> int:
-        """Number of tiles in the TFRecords; where they are clipped, of those that are used."""
+        """Number of tiles in the TFRecords; where they are clipped, of those that are used.
+
+        Labels are not known here: tiles that have none when a loader is given labels are counted, and do not come
+        from it. The loader's own `num_tiles` says how many come.
+        """
         return sum(entry["clipped"] for entry in self.manifest().values())
 
     @property
@@ -136,7 +140,7 @@ class Selection(Membership):
         """Path of each TFRecord file to its share of what is drawn, sum 1; None if the dataset is not balanced.
 
         A file without tiles weighs 0. The weights are of the slides that this dataset holds, found when they are
-        asked for.
+        asked for. Labels are not known here: a loader that is given some weighs only the tiles that have one.
         """
         if self._balance is None:
             return None
@@ -174,5 +178,15 @@ class Selection(Membership):
         return tiles if self._clip is None else self._clip.counts(self, tiles)
 
     def _say_no_records(self) -> DatasetError:
-        label = self._demand_label()
-        return DatasetError(f"There are no TFRecords of {label}.", mend="Run extract_tiles, or check tfrecords=.")
+        label, records = self._demand_label(), self._collection.records
+        if not records:
+            return DatasetError(f"There are no TFRecords of {label}.", mend="Run extract_tiles, or check tfrecords=.")
+        if not self.slides():
+            return DatasetError(
+                f"The dataset holds no slide, and there are TFRecords of {label} for {len(records)} slides.",
+                mend="Check filters, min_tiles and annotations, or take the other side of the split.",
+            )
+        return DatasetError(
+            f"None of the dataset's {len(self.slides())} slides is among the {len(records)} with TFRecords of {label}.",
+            mend="Run extract_tiles, or check filters and annotations.",
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slidekit.collection.names import settle_text
 from slidekit.collection.paths import locate_slides, refuse_url
 from slidekit.collection.remote_slides import find_remote_slides
 from slidekit.errors import DatasetError
@@ -127,7 +127,17 @@ class SlideIndex:
     def _found(self) -> dict[str, tuple[Path, Source]]:
         found = [(path, source) for source in self.sources for path in source.find()]
         check_unique_names(dict.fromkeys(path for path, _ in found))
-        named = {slide_name(path): (path, source) for path, source in sorted(found, key=lambda item: item[0])}
+        named: dict[str, tuple[Path, Source]] = {}
+        alike: dict[str, Path] = {}
+        for path, source in sorted(found, key=lambda item: item[0]):
+            name = slide_name(path)
+            other = alike.setdefault(settle_text(name), path)
+            if other != path:
+                raise DatasetError(
+                    f"Two slides have names that look alike, {name!r}: {other} and {path}.",
+                    mend="Rename or move one of them.",
+                )
+            named[name] = (path, source)
         for name in named.keys() & _NO_FOLDERS:
             # Folders of loose tiles are called after slides: this one would lie outside of the others.
             raise DatasetError(f"A slide cannot be named {name!r}.", mend="Rename its file.", path=named[name][0])
@@ -159,7 +169,7 @@ class SlideIndex:
             files = listed.setdefault(folder, {})
             for path in _list(folder):
                 if path.suffix.lower() in _ROI_SUFFIXES and not path.name.startswith("."):
-                    files.setdefault(_composed(slide_name(path)), []).append(path)
+                    files.setdefault(settle_text(slide_name(path)), []).append(path)
         return listed
 
     @cached_property
@@ -172,7 +182,7 @@ class SlideIndex:
             folder = source.rois
             if folder is None:
                 continue
-            files = self._roi_files.get(folder, {}).get(_composed(name), [])
+            files = self._roi_files.get(folder, {}).get(settle_text(name), [])
             # Only where there is a choice is the folder searched by the rule that settles it.
             path = find_roi_file(folder, name) if len(files) > 1 else next(iter(files), None)
             if path is not None:
@@ -182,7 +192,7 @@ class SlideIndex:
     @cached_property
     def rois_without_slides(self) -> tuple[Path, ...]:
         """Files in the folders of regions of interest that belong to no slide."""
-        names = {_composed(name) for name in self._found}
+        names = {settle_text(name) for name in self._found}
         return tuple(
             path
             for _, listed in sorted(self._roi_files.items())
@@ -208,11 +218,6 @@ class SlideIndex:
 def _absolute(path: PathLike) -> Path:
     refuse_url(path)
     return Path(path).expanduser().absolute()
-
-
-def _composed(name: str) -> str:
-    # Some file systems keep accents apart from their letters, others together.
-    return unicodedata.normalize("NFC", name)
 
 
 def _list(folder: Path) -> list[Path]:

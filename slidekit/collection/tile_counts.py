@@ -6,7 +6,11 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from slidekit.errors import RecordError
+from slidekit.io.index_layout import IndexReader
 from slidekit.io.user_file import check_regular, parse_json, read_bytes
 
 __all__ = ["count_tiles"]
@@ -14,11 +18,15 @@ __all__ = ["count_tiles"]
 _LENGTH_AND_CRC = 12
 _CRC = 4
 
+_SCRATCH = 1 << 14
+"""Records for which memory is used again and again."""
+
 
 def count_tiles(paths: Iterable[Path]) -> dict[Path, int]:
     """Count the records of TFRecord files, slidekit's or Slideflow's.
 
-    The ``manifest.json`` beside a file is believed first, then the file's index, then the file itself.
+    An index beside a file that fits it is believed first, as loaders do, then ``manifest.json``, which an extraction
+    or another tool may have left behind, then the file itself.
 
     Parameters
     ----------
@@ -32,13 +40,14 @@ def count_tiles(paths: Iterable[Path]) -> dict[Path, int]:
     """
     manifests: dict[Path, dict[str, int]] = {}
     counts = {}
+    reader, scratch = IndexReader(), np.empty((_SCRATCH, 2), np.int64)
     for path in paths:
+        count = _count_in_index(path, reader, scratch)
         folder = path.parent
-        if folder not in manifests:
-            manifests[folder] = _read_manifest(folder / "manifest.json")
-        count = manifests[folder].get(path.name)
         if count is None:
-            count = _count_in_index(path.with_name(f"{path.stem}.index.npz"))
+            if folder not in manifests:
+                manifests[folder] = _read_manifest(folder / "manifest.json")
+            count = manifests[folder].get(path.name)
         counts[path] = _count_in_file(path) if count is None else count
     return counts
 
@@ -58,13 +67,21 @@ def _read_manifest(path: Path) -> dict[str, int]:
     return counts
 
 
-def _count_in_index(path: Path) -> int | None:
-    from slidekit.io.record_index import read_index
+def _count_in_index(path: Path, reader: IndexReader, scratch: npt.NDArray[np.int64]) -> int | None:
+    """Records of an index that fits its file, whatever it is called in the versions of Slideflow."""
+    from slidekit.io.index_bulk import index_text
+    from slidekit.io.legacy_index import read_any_index
+    from slidekit.io.record_scan import are_all_records
 
     try:
-        return len(read_index(path))
-    except RecordError:
-        return None
+        size = path.stat().st_size
+    except OSError:
+        return None  # counting in the file says what is wrong
+    extents = reader.read_extents(index_text(str(path)), scratch)
+    if extents is None or not are_all_records(extents, size):
+        index = read_any_index(path, size)
+        return None if index is None else len(index)
+    return len(extents)
 
 
 def _count_in_file(path: Path) -> int:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.collection.names import settle_name
 from slidekit.collection.tile_names import parse_tile_names
 from slidekit.errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TilePlaces", "find_conflict", "join_tiles", "tile_keys"]
+__all__ = ["TilePlaces", "find_conflict", "join_tiles", "slide_names", "tile_keys"]
+
+_FARTHEST = 2.0**53
+"""Where floats stop to tell whole numbers apart."""
 
 
 class TilePlaces(Protocol):
@@ -38,7 +42,8 @@ def tile_keys(frame: pd.DataFrame) -> pd.DataFrame | None:
     Parameters
     ----------
     frame
-        With columns ``slide``, ``loc_x``, ``loc_y``, or with the index ``{slide}-{loc_x}-{loc_y}``.
+        With columns ``slide``, ``loc_x``, ``loc_y``, or with the index ``{slide}-{loc_x}-{loc_y}``; a column ``slide``
+        that says otherwise is believed: then rows are slides.
 
     Returns
     -------
@@ -53,22 +58,35 @@ def tile_keys(frame: pd.DataFrame) -> pd.DataFrame | None:
     import pandas as pd
 
     if {"slide", "loc_x", "loc_y"} <= set(frame.columns):
-        keys = pd.DataFrame({"slide": frame["slide"].astype(str)})
+        keys = pd.DataFrame({"slide": slide_names(frame["slide"])})
         for column in ("loc_x", "loc_y"):
             numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-            if not np.array_equal(numbers, np.floor(numbers)):
+            if not (np.abs(numbers) < _FARTHEST).all() or not np.array_equal(numbers, np.floor(numbers)):
                 raise DatasetError(
                     f"The column {column!r} of the labels holds what is no whole number.",
                     mend="Give the tiles' centres in level-0 pixels.",
                 )
             keys[column] = numbers.astype(np.int64)
         return keys.reset_index(drop=True)
-    if not len(frame) or not pd.api.types.is_string_dtype(frame.index.dtype):
+    index = frame.index.astype(object) if isinstance(frame.index.dtype, pd.CategoricalDtype) else frame.index
+    if not len(frame) or not pd.api.types.is_string_dtype(index.dtype):
         return None
-    parts = parse_tile_names(frame.index.tolist())
+    parts = parse_tile_names(index.tolist())
     if parts is None:
         return None
-    return pd.DataFrame({"slide": pd.Series(parts[0], dtype=object), "loc_x": parts[1], "loc_y": parts[2]})
+    slides = slide_names(pd.Series(parts[0], dtype=object))
+    if "slide" in frame.columns and not np.array_equal(slides, slide_names(frame["slide"])):
+        return None
+    return pd.DataFrame({"slide": slides, "loc_x": parts[1], "loc_y": parts[2]})
+
+
+def slide_names(values: pd.Series[Any] | pd.Index[Any]) -> npt.NDArray[np.object_]:
+    """Names of slides as they are compared, of texts or numbers: an array of text of the same length."""
+    import pandas as pd
+
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    names: npt.NDArray[np.object_] = np.array([*(settle_name(value) for value in found), ""], dtype=object)[codes]
+    return names
 
 
 def join_tiles(keys: pd.DataFrame, places: TilePlaces) -> npt.NDArray[np.int64]:
@@ -96,7 +114,8 @@ def join_tiles(keys: pd.DataFrame, places: TilePlaces) -> npt.NDArray[np.int64]:
     files = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     x, y = places.locations[:, 0], places.locations[:, 1]
     (low_x, high_x), (low_y, high_y) = ((int(axis.min()), int(axis.max())) for axis in (x, y))
-    given_file = pd.Index(places.slides).get_indexer(pd.Index(keys["slide"]))
+    present = pd.Index([settle_name(slide) for slide in places.slides], dtype=object)
+    given_file = present.get_indexer(pd.Index(keys["slide"], dtype=object))
     given_x, given_y = (keys[name].to_numpy() for name in ("loc_x", "loc_y"))
     inside = (given_file >= 0) & (given_x >= low_x) & (given_x <= high_x) & (given_y >= low_y) & (given_y <= high_y)
     given = np.flatnonzero(inside)

@@ -42,6 +42,8 @@ class Labelling(Selection):
         format
             ``"index"`` or ``"name"`` of the class.
 
+            Loaders take what is returned, both parts of it, and know the number of classes by it.
+
         Returns
         -------
         dict
@@ -95,7 +97,8 @@ class Labelling(Selection):
         """Labels of the tiles in the TFRecords, by the regions of interest that they were extracted from.
 
         Give the table to a loader as its labels: tiles outside of all labelled regions are not in it, and are
-        left out there.
+        left out there. Classes are numbered by what is in the table: make it of the whole dataset, before it is
+        split, and give it to the loaders of all parts. Tables of the parts may number the same class differently.
 
         Returns
         -------

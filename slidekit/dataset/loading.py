@@ -9,10 +9,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from slidekit.collection.label_values import UseFloat
 from slidekit.collection.selection import Selection
-from slidekit.collection.tile_labels import settle_labels
+from slidekit.collection.tile_labels import TileLabels, settle_labels
 from slidekit.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -311,20 +312,44 @@ class Loading(Selection):
         from slidekit.io.record_table import RecordTable
         from slidekit.loading.stream import TileStream
 
-        paths = self.tfrecords()
-        if not paths:
+        records = self._records()
+        if not records:
             raise self._say_no_records()
-        table = RecordTable.open(paths)
-        weights = self.prob_weights
-        counts = None if self._clip is None else self.manifest()
+        table = RecordTable.open(list(records.values()))
+        found = settle_labels(labels, table, self.label_rows(), use_float=use_float)
+        # By the tiles that the table lists, for they are what is read.
+        tiles = table.counts
+        if self._clip is not None:
+            used = self._clip.counts(self, dict(zip(records, tiles.tolist(), strict=True)))
+            tiles = np.array([used[slide] for slide in records], np.int64)
+        weights = None
+        if self._balance is not None:
+            left = _count_labelled(found, table.starts, tiles)
+            weights = self._balance.weights(self, dict(zip(records, left.tolist(), strict=True)))
         return TileStream(
             table,
             options,
-            labels=settle_labels(labels, table, self.label_rows(), use_float=use_float),
-            weights=None if weights is None else np.array([weights[str(path)] for path in paths]),
-            clip=None if counts is None else np.array([counts[str(path)]["clipped"] for path in paths]),
+            labels=found,
+            weights=None if weights is None else np.array([weights[slide] for slide in records]),
+            clip=None if self._clip is None else tiles,
             tile_px=self.tile_px,
+            num_classes=None if found is None else found.num_classes,
         )
+
+
+def _count_labelled(
+    labels: TileLabels | None, starts: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Of the first `tiles` of each file, how many have a label."""
+    if labels is None or labels.used is None:
+        return tiles
+    if not labels.per_tile:
+        return np.where(labels.used, tiles, 0)
+    counts = np.diff(starts)
+    places = np.arange(int(starts[-1])) - np.repeat(starts[:-1], counts)
+    left = np.add.reduceat(np.append(labels.used & (places < np.repeat(tiles, counts)), 0), starts[:-1], dtype=np.int64)
+    # Of a file without tiles, reduceat gives what stands at its place.
+    return np.where(counts, left, 0)
 
 
 def import_loading(framework: str) -> ModuleType:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
+import operator
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from slidekit.collection.label_values import are_numbers, text_as_number
 from slidekit.collection.labels import texts_of
+from slidekit.collection.names import settle_name
+from slidekit.collection.numbers import plain_number, whole_number
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike
 from slidekit.errors import DatasetError
 from slidekit.splits.drawing import Split
 from slidekit.splits.entries import SplitRequest, Strategy
-from slidekit.splits.patients import Label, Patient, gather_patients
+from slidekit.splits.patients import Label, Patient, gather_patients, quarters
 from slidekit.splits.settling import settle_splits
-from slidekit.wording import cell_text, some_of
+from slidekit.wording import some_of
 
 __all__ = ["Splitting"]
 
@@ -60,7 +65,7 @@ class Splitting(Selection):
         model_type
             ``"classification"`` (or ``"categorical"``): labels are classes. ``"regression"`` (``"linear"``,
             ``"survival"``, ``"cph"``): they are numbers, of which each quarter is shared out. None: a column of
-            more than ten different numbers is one of numbers.
+            more than ten different numbers is one of numbers. Of several columns it holds for each.
         labels
             A column, several columns, or slide to label; slides that have none in a dict are on neither side.
             None: patients are not stratified.
@@ -108,18 +113,18 @@ class Splitting(Selection):
         if val_strategy == "none":
             return self._with_side(self.slides()), self._with_side(())
         folds = val_strategy in ("k-fold", "k-fold-preserved-site")
-        k = (3 if val_k_fold is None else val_k_fold) if folds else None
+        k = _folds(3 if val_k_fold is None else val_k_fold) if folds else None
         if k is not None and k_fold_iter not in range(1, k + 1):
             raise DatasetError(
                 f"k_fold_iter={k_fold_iter!r} is none of {k} folds.", mend=f"Give 1 to {k}, or use kfold_split."
             )
         if val_fraction is not None and val_strategy != "fixed":
-            logger.warning("val_fraction=%g has no meaning with the strategy %s.", val_fraction, val_strategy)
-        fraction = (0.2 if val_fraction is None else val_fraction) if val_strategy == "fixed" else None
-        request = SplitRequest(val_strategy, seed, k, fraction, _name_of(labels))
+            logger.warning("val_fraction=%s has no meaning with the strategy %s.", val_fraction, val_strategy)
+        fraction = _fraction(0.2 if val_fraction is None else val_fraction) if val_strategy == "fixed" else None
+        request = SplitRequest(val_strategy, _seed(seed), k, fraction, _name_of(labels))
         sites = site_labels if val_strategy == "k-fold-preserved-site" else None
         found = self._settle(request, model_type, labels, sites, splits, read_only)
-        return found[(k_fold_iter or 1) - 1]
+        return found[(k_fold_iter or 1) - 1 if folds else 0]
 
     def kfold_split(
         self,
@@ -154,7 +159,7 @@ class Splitting(Selection):
             As for `split`.
         """
         strategy: Strategy = "k-fold-preserved-site" if preserved_site else "k-fold"
-        request = SplitRequest(strategy, seed, k, labels=_name_of(labels))
+        request = SplitRequest(strategy, _seed(seed), _folds(k), labels=_name_of(labels))
         return self._settle(request, None, labels, site_labels if preserved_site else None, splits, read_only)
 
     def _settle(
@@ -194,27 +199,22 @@ class Splitting(Selection):
         if labels is None:
             return None
         if isinstance(labels, Mapping):
-            texts = self._texts_of_mapping(labels)
-        elif isinstance(labels, str):
-            texts = texts_of(self, labels)
-        else:
-            columns = [texts_of(self, column) for column in labels]
-            return {slide: tuple(column[slide] for column in columns) for slide in self.slides()}
-        as_numbers = are_numbers(texts.values()) and len(set(texts.values())) > _MANY
-        if model_type is not None:
-            as_numbers = model_type not in _CLASSES
-        if not as_numbers:
-            return dict(texts)
-        numbers = {slide: text_as_number(text) for slide, text in texts.items()}
-        if wrong := sorted({repr(texts[slide]) for slide, number in numbers.items() if number is None}):
-            raise DatasetError(
-                f"Labels are {some_of(wrong)}, not numbers.", mend='Correct them, or model_type="classification".'
-            )
-        return {slide: number for slide, number in numbers.items() if number is not None}
+            return _classes_or_numbers(self._texts_of_mapping(labels), model_type)
+        if isinstance(labels, str):
+            return _classes_or_numbers(texts_of(self, labels), model_type)
+        if not labels:
+            raise DatasetError("labels= names no column.", mend="Give a column, or None for no labels.")
+        columns = [_classes_or_numbers(texts_of(self, column), model_type) for column in labels]
+        if len(columns) == 1:
+            return columns[0]
+        owners = self.patients()
+        parts = [_as_classes(column, owners) for column in columns]
+        return {slide: tuple(part[slide] for part in parts) for slide in owners}
 
     def _texts_of_mapping(self, labels: Mapping[str, Any]) -> dict[str, str]:
         slides = self.slides()
-        texts = {slide: text for slide in slides if (text := cell_text(labels.get(slide)))}
+        given = {settle_name(slide): settle_name(label) for slide, label in labels.items()}
+        texts = {slide: text for slide in slides if (text := given.get(settle_name(slide)))}
         if missing := [slide for slide in slides if slide not in texts]:
             logger.warning(
                 "%d of %d slides have no label and are on neither side: %s.",
@@ -226,14 +226,71 @@ class Splitting(Selection):
 
     def _sites(self, sites: str | Mapping[str, str], owners: Mapping[str, str]) -> dict[str, str]:
         if isinstance(sites, str):
-            texts = texts_of(self, sites)
-            return {slide: texts[slide] for slide in owners}
-        if missing := [slide for slide in owners if not sites.get(slide)]:
+            return texts_of(self, sites, list(owners))
+        given = {settle_name(slide): settle_name(site) for slide, site in sites.items()}
+        if missing := [slide for slide in owners if not given.get(settle_name(slide))]:
             raise DatasetError(f"Slides have no site: {some_of(missing)}.", mend="Add them to site_labels=.")
-        return {slide: cell_text(sites[slide]) for slide in owners}
+        return {slide: given[settle_name(slide)] for slide in owners}
 
 
-def _name_of(labels: str | Sequence[str] | Mapping[str, Any] | None) -> str | tuple[str, ...] | None:
+def _classes_or_numbers(texts: Mapping[str, str], model_type: ModelType | None) -> dict[str, Label]:
+    """Slide to class, or to number if that is what labels are."""
+    as_numbers = are_numbers(texts.values()) and len(set(texts.values())) > _MANY
+    if model_type is not None:
+        as_numbers = model_type not in _CLASSES
+    if not as_numbers:
+        return dict(texts)
+    numbers = {slide: text_as_number(text) for slide, text in texts.items()}
+    if wrong := sorted({repr(texts[slide]) for slide, number in numbers.items() if number is None}):
+        raise DatasetError(
+            f"Labels are {some_of(wrong)}, not numbers.", mend='Correct them, or model_type="classification".'
+        )
+    return {slide: number for slide, number in numbers.items() if number is not None}
+
+
+def _as_classes(labels: Mapping[str, Label], owners: Mapping[str, str]) -> dict[str, str]:
+    """Slide to class; for numbers the quarter in which its patient's mean is."""
+    own: dict[str, list[float]] = defaultdict(list)
+    for slide, owner in owners.items():
+        if isinstance(label := labels[slide], float):
+            own[owner].append(label)
+    means = {owner: math.fsum(numbers) / len(numbers) for owner, numbers in own.items()}
+    parts = quarters(means.values())
+    return {
+        slide: f"quarter {parts[means[owner]] + 1}" if owner in means else str(labels[slide])
+        for slide, owner in owners.items()
+    }
+
+
+def _name_of(labels: Any) -> str | tuple[str, ...] | None:
     if labels is None or isinstance(labels, str):
         return labels
-    return "given by slide" if isinstance(labels, Mapping) else tuple(labels)
+    if isinstance(labels, Mapping):
+        return "given by slide"
+    if not isinstance(labels, Sequence) or not all(isinstance(column, str) for column in labels):
+        raise DatasetError(
+            f"A dataset cannot be split by labels that are a {type(labels).__name__} such as this.",
+            mend="Give a column, a list of columns, or a dict of slide to label.",
+        )
+    return tuple(labels)
+
+
+def _seed(seed: Any) -> int:
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise DatasetError(f"seed={seed!r} is no seed.", mend="Give a whole number.") from None
+
+
+def _folds(k: Any) -> int:
+    number = whole_number(k, 2)
+    if number is None:
+        raise DatasetError(f"k={k!r} is no number of folds.", mend="Give 2 or more.")
+    return number
+
+
+def _fraction(share: Any) -> float:
+    number = plain_number(share)
+    if number is None or not 0 < number < 1:
+        raise DatasetError(f"val_fraction={share!r} is no share.", mend="Give a number between 0 and 1.")
+    return number

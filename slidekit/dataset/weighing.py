@@ -41,7 +41,8 @@ class Weighing(Selection):
             - ``"tile"``: in proportion to the slides' tiles, as without balance.
             - None: take the balance away.
 
-            Slides without tiles weigh nothing, and have no part in the shares.
+            Slides without tiles weigh nothing, and have no part in the shares; in a loader that is given labels,
+            nor do slides without a tile that has one.
         force
             Take numbers for categories.
 
@@ -80,7 +81,8 @@ class Weighing(Selection):
 
         The limit is found anew for the slides of any dataset that is filtered or split from this one. TFRecords
         do not change. Used are the first tiles of a file, which are a random choice in TFRecords that were shuffled
-        when they were written, as is the default.
+        when they were written, as is the default. Labels are not known here: the first tiles count whether they have
+        one or not, so that a loader that is given labels may have fewer.
 
         Parameters
         ----------

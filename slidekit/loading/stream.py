@@ -37,6 +37,8 @@ class TileStream:
         As for `Order`.
     tile_px
         Edge of the tiles; None takes it from the first record.
+    num_classes
+        Width of one-hot labels; None takes it from the names of the classes, or from the largest index there is.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class TileStream:
         weights: ArrayLike | None = None,
         clip: ArrayLike | None = None,
         tile_px: int | None = None,
+        num_classes: int | None = None,
     ) -> None:
         self.table = table
         self.options = options
@@ -70,12 +73,13 @@ class TileStream:
             even_shards=options.even_shards,
         )
         self.reader = RecordReader(table, check_crc=options.check_crc)
-        self.num_classes = _count_classes(labels) if options.onehot else None
+        self.num_classes = _count_classes(labels, num_classes) if options.onehot else None
         self._epoch: tuple[int, NDArray[np.int64]] | None = None
         if not self.num_batches():
             raise DatasetError(
                 f"There is no batch: {self.order.total} tiles are left of {len(table)}.",
-                mend="Check filters, labels and clip; or take a smaller batch_size or drop_last=False.",
+                mend="Check filters, labels and clip, which takes the first tiles of each file whether they have a "
+                "label or not; or take a smaller batch_size or drop_last=False.",
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -201,7 +205,12 @@ def _used_tiles(labels: Labels | None, table: RecordTable) -> NDArray[np.bool_] 
     return labels.used if labels.per_tile else np.repeat(labels.used, table.counts)
 
 
-def _count_classes(labels: Labels | None) -> int:
+def _count_classes(labels: Labels | None, given: int | None) -> int:
     if labels is None or labels.values.ndim != 1 or labels.values.dtype.kind not in "iu":
-        raise DatasetError("onehot=True needs labels that are classes of one outcome.", mend="Give such labels=.")
+        raise DatasetError(
+            "onehot=True needs labels that are classes of one outcome.",
+            mend="Give such labels=; use_float=False makes classes of numbers.",
+        )
+    if given is not None:
+        return given
     return len(labels.classes) if labels.classes is not None else int(labels.values.max(initial=-1)) + 1

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from slidekit.collection.shares import apportion
+from slidekit.collection.numbers import whole_number
 from slidekit.errors import DatasetError
 from slidekit.seeding import slide_generator
 from slidekit.splits.patients import Patient, strata
+from slidekit.wording import some_of
 
 __all__ = ["Split", "draw_bootstrap", "draw_fixed", "draw_folds", "folds_to_splits", "shuffle"]
 
@@ -50,8 +51,11 @@ def shuffle(patients: Sequence[Patient], seed: int, purpose: str) -> list[Patien
 def draw_fixed(patients: Sequence[Patient], fraction: float, seed: int) -> Split:
     """Set a share of the patients aside for validation.
 
-    Of each class the share is kept within one patient, and of all patients it is rounded to the nearest number;
-    each side has at least one patient.
+    Of all patients the share is rounded to the nearest number, and each side has at least one. Each class of two
+    patients or more has one on either side, if the smaller side has room for all such classes; beyond that, its
+    share is kept as near as can be (largest remainders, ties by the seed). If there is no room, each class keeps its
+    share within one patient, and chance decides, by the seed and the remainders, which classes have one more. The log
+    names classes that are on one side only.
 
     Parameters
     ----------
@@ -72,13 +76,15 @@ def draw_fixed(patients: Sequence[Patient], fraction: float, seed: int) -> Split
     _demand(patients, 2, "two sides")
     groups, share = strata(patients), Fraction(fraction)
     total = min(max(round(share * len(patients)), 1), len(patients) - 1)
-    counts = apportion({number: share * len(group) for number, group in enumerate(groups)}, total)
+    counts = _share_out([len(group) for group in groups], share, total, seed)
     validation = [
         patient.name
-        for number, group in enumerate(groups)
-        for patient in shuffle(group, seed, "fixed")[: counts[number]]
+        for group, count in zip(groups, counts, strict=True)
+        for patient in shuffle(group, seed, "fixed")[:count]
     ]
-    return _split(patients, validation)
+    split = _split(patients, validation)
+    _tell_one_sided(groups, split)
+    return split
 
 
 def draw_folds(patients: Sequence[Patient], k: int, seed: int) -> list[list[str]]:
@@ -103,22 +109,23 @@ def draw_folds(patients: Sequence[Patient], k: int, seed: int) -> list[list[str]
     DatasetError
         If there are fewer patients than folds, or fewer than two folds.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 2:
+    if whole_number(k, 2) is None:
         raise DatasetError(f"k={k!r} is no number of folds.", mend="Give 2 or more.")
     _demand(patients, k, f"{k} folds")
     folds: list[list[str]] = [[] for _ in range(k)]
-    dealt = 0
-    for group in strata(patients):
-        if len(group) < k and not isinstance(group[0].label, float):
-            logger.warning(
-                "The label %s has fewer patients (%d) than there are folds (%d): not each has one.",
-                group[0].label,
-                len(group),
-                k,
-            )
+    dealt, groups = 0, strata(patients)
+    if small := [f"{_word(group[0])} ({len(group)})" for group in groups if len(group) < k and _is_class(group[0])]:
+        logger.warning(
+            "Labels have fewer patients than there are folds (%d), so that not each fold has one: %s.",
+            k,
+            some_of(small),
+        )
+    chances = _chances(len(groups), seed, "order of classes")
+    for number in sorted(range(len(groups)), key=lambda number: chances[number]):
+        group = groups[number]
         # The next class begins where this one ends, so that the first folds are not always the larger.
-        for number, patient in enumerate(shuffle(group, seed, "k-fold"), start=dealt):
-            folds[number % k].append(patient.name)
+        for place, patient in enumerate(shuffle(group, seed, "k-fold"), start=dealt):
+            folds[place % k].append(patient.name)
         dealt += len(group)
     return [sorted(fold) for fold in folds]
 
@@ -143,14 +150,17 @@ def draw_bootstrap(patients: Sequence[Patient], seed: int) -> Split:
     _demand(patients, 2, "two sides")
     for attempt in range(_ATTEMPTS):
         draws: Counter[str] = Counter()
-        for number, group in enumerate(strata(patients)):
+        groups = strata(patients)
+        for number, group in enumerate(groups):
             names = sorted(patient.name for patient in group)
             generator = slide_generator(seed, f"{number}\0{attempt}", "bootstrap")
             draws.update(names[place] for place in generator.integers(len(names), size=len(names)))
         validation = [patient.name for patient in patients if patient.name not in draws]
         # Of very few patients all may be drawn.
         if validation:
-            return Split(tuple(sorted(draws)), tuple(sorted(validation)), dict(sorted(draws.items())))
+            split = Split(tuple(sorted(draws)), tuple(sorted(validation)), dict(sorted(draws.items())))
+            _tell_one_sided(groups, split)
+            return split
     raise DatasetError(
         "A bootstrap leaves no patient for validation: each class has one patient.",
         mend="Leave labels= out, or use another strategy.",
@@ -163,6 +173,52 @@ def folds_to_splits(folds: Sequence[Sequence[str]]) -> tuple[Split, ...]:
     return tuple(Split(tuple(sorted(everyone.difference(fold))), tuple(sorted(fold))) for fold in folds)
 
 
+def _share_out(sizes: Sequence[int], share: Fraction, total: int, seed: int) -> list[int]:
+    """How many of each class are among the `total` of a side."""
+    several = sum(size > 1 for size in sizes)
+    room = several <= min(total, sum(sizes) - total)
+    chances = _chances(len(sizes), seed, "shares of classes")
+    counts = [int(room and size > 1) for size in sizes]
+    places: list[tuple[float | Fraction, float, int]] = []
+    for number, size in enumerate(sizes):
+        for count in range(counts[number], size - int(room and size > 1)):
+            # What the class still lacks of its share when it has so many; whole patients come before all remainders.
+            lacks: float | Fraction = share * size - count
+            if not room and 0 < lacks < 1:
+                # Drawn in proportion to the remainders (Efraimidis and Spirakis, 2006, Inform. Process. Lett. 97).
+                lacks = chances[number] ** (1 / float(lacks))
+            places.append((lacks, chances[number], number))
+    for _, _, number in sorted(places, reverse=True)[: total - sum(counts)]:
+        counts[number] += 1
+    return counts
+
+
+def _chances(classes: int, seed: int, purpose: str) -> list[float]:
+    """Draw a number for each class, from 0 to 1."""
+    return [float(slide_generator(seed, str(number), purpose).random()) for number in range(classes)]
+
+
+def _is_class(patient: Patient) -> bool:
+    return patient.label is not None and not isinstance(patient.label, float)
+
+
+def _word(patient: Patient) -> str:
+    return " + ".join(patient.label) if isinstance(patient.label, tuple) else str(patient.label)
+
+
+def _tell_one_sided(groups: Sequence[Sequence[Patient]], split: Split) -> None:
+    lacking = []
+    for word, side in (("training", split.training), ("validation", split.validation)):
+        names = set(side)
+        classes = [
+            _word(group[0]) for group in groups if _is_class(group[0]) and names.isdisjoint(p.name for p in group)
+        ]
+        if classes:
+            lacking.append(f"{word} has none of {some_of(classes)}")
+    if lacking:
+        logger.warning("Labels are on one side only: %s.", "; ".join(lacking))
+
+
 def _split(patients: Sequence[Patient], validation: Sequence[str]) -> Split:
     held = set(validation)
     return Split(tuple(sorted(one.name for one in patients if one.name not in held)), tuple(sorted(held)))
@@ -172,5 +228,6 @@ def _demand(patients: Sequence[Patient], least: int, what: str) -> None:
     if len(patients) < least:
         raise DatasetError(
             f"There are {len(patients)} patients for {what}.",
-            mend="Widen the filters, or check the column patient of the annotations.",
+            mend=(f"Take at most {len(patients)} folds, w" if least > 2 and len(patients) > 1 else "W")
+            + "iden the filters, or check the column patient of the annotations.",
         )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from slidekit.errors import DatasetError
 from slidekit.splits.drawing import Split, folds_to_splits
-from slidekit.splits.patients import Patient
+from slidekit.splits.patients import Patient, strata
 
 __all__ = ["SplitRequest", "Strategy", "find_splits", "make_entry"]
 
@@ -27,7 +27,8 @@ class SplitRequest:
     strategy
         How patients are split.
     seed
-        Seed. An entry of Slideflow's, which says none, counts as one of seed 0.
+        Seed. An entry of Slideflow's, which says none, counts as one of seed 0; its share of validation is told by
+        the patients on its sides.
     k
         Number of folds; None where there are none.
     fraction
@@ -62,7 +63,7 @@ def find_splits(
     Raises
     ------
     DatasetError
-        If such an entry has a patient on both sides or on none.
+        If such an entry has a patient on both sides or on none, or a side without patients.
     """
     for number, entry in enumerate(entries, start=1):
         if _fits(entry, request, patients):
@@ -99,6 +100,11 @@ def _fits(entry: Mapping[str, Any], request: SplitRequest, patients: Sequence[Pa
     splits = _splits_of(entry)
     if len(splits) != (request.k or 1):
         return False
+    if request.fraction is not None and "val_fraction" not in entry:
+        # Slideflow rounds the share of every class down.
+        missed = abs(len(splits[0].validation) - request.fraction * len(patients))
+        if missed > max(1, len(strata(patients))):
+            return False
     if "tfrecords" in entry:
         # Slideflow may have numbered the classes: whatever they are called, the same patients are of the same.
         theirs = [_plain(there[one.name].get("outcome_label")) for one in patients]
@@ -134,9 +140,16 @@ def _check_sides(splits: Sequence[Split], patients: Sequence[Patient], path: Pat
         if both := {*split.training} & {*split.validation}:
             what = f"entry {number} has patient {min(both)!r} on both sides."
             raise DatasetError(what, mend=mend, path=path)
-        if odd := everyone.symmetric_difference([*split.training, *split.validation]):
-            what = f"entry {number} has patient {min(odd)!r} on neither side, or only there."
+        placed = {*split.training, *split.validation}
+        if forgotten := everyone - placed:
+            what = f"entry {number} has patient {min(forgotten)!r} on neither side."
             raise DatasetError(what, mend=mend, path=path)
+        if strangers := placed - everyone:
+            what = f"entry {number} has {min(strangers)!r} on a side, who is none of its patients."
+            raise DatasetError(what, mend=mend, path=path)
+        for word, side in (("training", split.training), ("validation", split.validation)):
+            if not side:
+                raise DatasetError(f"entry {number} has no patient for {word}.", mend=mend, path=path)
     if len(validated) != len(set(validated)):
         raise DatasetError(f"entry {number} has a patient in two folds.", mend=mend, path=path)
 

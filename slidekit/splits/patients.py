@@ -13,7 +13,7 @@ import numpy as np
 from slidekit.errors import DatasetError
 from slidekit.wording import some_of
 
-__all__ = ["Label", "Patient", "gather_patients", "strata"]
+__all__ = ["Label", "Patient", "gather_patients", "quarters", "strata"]
 
 Label = str | float | tuple[str, ...]
 """A class, a number, or the classes in several columns."""
@@ -109,16 +109,16 @@ def strata(patients: Sequence[Patient]) -> list[list[Patient]]:
     Patients without labels are one group. Groups come in the order of their labels, patients as they are given.
     """
     groups: dict[tuple[object, ...], list[Patient]] = defaultdict(list)
-    quarters = _quarters(patient.label for patient in patients)
+    parts = quarters(patient.label for patient in patients)
     for patient in patients:
         label = patient.label
-        key: tuple[object, ...] = (quarters[label],) if isinstance(label, float) else (repr(label),)
+        key: tuple[object, ...] = (parts[label],) if isinstance(label, float) else (repr(label),)
         groups[key].append(patient)
     return [groups[key] for key in sorted(groups, key=lambda key: (type(key[0]).__name__, key))]
 
 
-def _quarters(labels: Iterable[Label | None]) -> dict[float, int]:
-    """Number to the quarter of all numbers that it is in; equal numbers are in the same."""
+def quarters(labels: Iterable[Label | None]) -> dict[float, int]:
+    """Number to the quarter of all numbers that it is in, 0 to 3; equal numbers are in the same."""
     numbers = np.array([label for label in labels if isinstance(label, float)], np.float64)
     if not len(numbers):
         return {}

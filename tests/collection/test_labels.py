@@ -96,6 +96,7 @@ class TestLabels:
             ({"headers": "category", "assign": {"tumor": 1}}, DatasetError, "does not number"),
             ({"headers": "category", "format": "id"}, DatasetError, "format='id'"),
             ({"headers": []}, DatasetError, "no column"),
+            ({"headers": "category", "assign": ["tumor"]}, DatasetError, "assign= cannot be a list"),
             ({"headers": "colour"}, AnnotationsError, "no column 'colour'"),
         ],
     )
@@ -153,6 +154,9 @@ class TestLabelsOfRegions:
             Dataset(tfrecords=tmp_path / "tfrecords", tile_px=512, tile_um=128).roi_labels()
         (place / "a.tiles.csv").write_text("loc_x,loc_y\n1,2\n")
         with pytest.raises(DatasetError, match="not a table of tiles"):
+            dataset.roi_labels()
+        (place / "a.tiles.csv").write_text("loc_x,loc_y,label,reason\n1,2,x,kept\n1,2,x,\n")
+        with pytest.raises(DatasetError, match=r"line 3: .*a row without a reason"):
             dataset.roi_labels()
         (place / "a.tiles.csv").unlink()
         (place / "a.tfrecords").write_bytes(b"damage")

@@ -107,7 +107,41 @@ class TestMappings:
         assert labels.used.tolist() == [False, True, False]
         assert labels.values.tolist() == [-1, 0, -1]
         assert labels.classes == ("x", "y")
-        assert [record.getMessage() for record in caplog.records] == ["2 of 3 slides have no label and are left out."]
+        assert [record.getMessage() for record in caplog.records] == [
+            "2 of 3 slides have no label and are left out: b, c."
+        ]
+
+    def test_whole_numbers_stay_whole_beside_missing_ones(self):
+        for first, second in ((0, 1), (False, True), (np.int32(0), np.int8(1))):
+            labels = settle({"a-1": first, "b": second, "c": None})
+            assert (labels.values.dtype, labels.values.tolist()) == (np.int64, [1, 0, -1])
+            assert labels.used.tolist() == [True, True, False]
+        assert settle({"a-1": np.array(3), "b": np.array(1), "c": None}).values.tolist() == [1, 3, -1]
+
+    def test_all_that_is_given_counts(self):
+        assert settle({"a-1": 0, "b": 1, "c": 1, "elsewhere": 4}).num_classes == 5
+        assert settle({"a-1": 0.5, "b": 1, "c": 1}).num_classes is None
+        for found in ({"b": 1, "a-1": 0}, {"b": "y", "a-1": "x"}):
+            labels = settle((found, ["x", "y", "z"]))
+            assert (labels.values.tolist(), labels.classes, labels.num_classes) == ([1, 0, -1], ("x", "y", "z"), 3)
+
+    def test_codes_are_no_numbers(self):
+        rows = Annotations.read(pd.DataFrame({"patient": "p", "slide": ["b", "c"], "code": ["1_1", "1_2"]}))
+        assert settle_labels("code", TABLE, rows).classes == ("1_1", "1_2")
+
+    def test_numbers_of_a_column_are_said(self, caplog):
+        with caplog.at_level(logging.INFO, logger="slidekit"):
+            settle("grade")
+        assert "Labels are numbers: grade. use_float=False" in caplog.text
+
+    def test_names_are_compared_as_they_look(self):
+        table = places_of({"e\u0301": [(1, 1)], "7": [(1, 1)], "P 1": [(1, 1)]})
+        labels = settle_labels({"\u00e9 ": " x", 7: "x ", "P\u00a01": "\u200bx"}, table, ANNOTATIONS)
+        assert (labels.values.tolist(), labels.classes, labels.used) == ([0, 0, 0], ("x",), None)
+        frame = pd.DataFrame({"Slide": ["\u00e9", "7", "P 1"], "Label ": ["x", " ", np.float32("nan")]})
+        assert settle_labels(frame, table, ANNOTATIONS).used.tolist() == [True, False, False]
+        frame = pd.DataFrame({"slide": [7.0, None], "label": [1, 2]})
+        assert settle_labels(frame, table, ANNOTATIONS).values.tolist() == [-1, 1, -1]
 
     def test_lists_are_several_outcomes(self):
         labels = settle({"a-1": [1, 2], "b": [3, 4], "c": [5, 6]})
@@ -127,6 +161,15 @@ class TestMappings:
             ({"b": [1, 2], "c": 3}, "different numbers"),
             ({"b": b"x", "c": b"y"}, "type bytes"),
             ({"b": float("inf")}, "infinite"),
+            ({"b": -1, "c": 0}, r"hold -1 \(at 'b'\), which is no class index"),
+            ({"b": np.uint64(2**63), "c": np.uint64(1)}, r"9223372036854775808 \(at 'b'\)"),
+            ({"b": 1j, "c": 2j}, "complex"),
+            ({"b": "x", "c": 1}, "are texts and values of type int, such as 1 at 'c'"),
+            ({"b": 2**70, "c": 1}, "int64 or float can hold"),
+            ({"b": np.zeros((1, 2)), "c": np.zeros((1, 2))}, "lists or the like"),
+            ({"7": 1, 7: 2}, "two labels: 7"),
+            (({"b": 2}, ["x", "y"]), "more classes than the 2"),
+            ([{"b": 2}], "names of columns"),
         ],
     )
     def test_mistakes(self, labels, words):
@@ -148,7 +191,9 @@ class TestTiles:
     def test_index(self, caplog):
         with caplog.at_level(logging.WARNING, logger="slidekit"):
             self.check(settle(self.FRAME))
-        assert [record.getMessage() for record in caplog.records] == ["3 of 5 tiles have no label and are left out."]
+        assert [record.getMessage() for record in caplog.records] == [
+            "3 of 5 tiles have no label and are left out: all of c."
+        ]
 
     def test_columns(self):
         keys = tile_keys(self.FRAME)
@@ -188,11 +233,32 @@ class TestTiles:
             (pd.DataFrame({"slide": ["b"]}), "no column of labels"),
             (pd.DataFrame({"slide": ["b", "b"], "label": [1, 2]}), "two labels: b"),
             (pd.DataFrame({"slide": ["b"], "loc_x": [0.5], "loc_y": [1], "label": [1]}), "'loc_x'.*no whole number"),
+            (pd.DataFrame({"slide": ["b"], "loc_x": [np.inf], "loc_y": [1], "label": [1]}), "no whole number"),
+            (pd.DataFrame({"label": ["x", None]}, index=["b-64-64", "b-64-64"]), "in one row and none in another"),
+            (pd.DataFrame({"label": ["x"]}, index=["a-1"]), "where rows are slides, the column slide"),
+            (pd.DataFrame({"label": ["x"]}, index=["BX-2019-0001"]), "If rows are slides"),
+            (pd.DataFrame([["b", 1, 2]], columns=["slide", "label", "label"]), "two columns named 'label'"),
         ],
     )
     def test_mistakes(self, frame, words):
         with pytest.raises(DatasetError, match=words):
             settle(frame)
+
+    def test_a_column_of_slides_is_believed_before_the_index(self):
+        table = places_of({"BX-2019-0001": [(5, 5)], "BX-2019-0002": [(5, 5)]})
+        frame = pd.DataFrame({"slide": ["BX-2019-0001", "BX-2019-0002"], "label": [1, 0]})
+        labels = settle_labels(frame.set_index("slide", drop=False), table, ANNOTATIONS)
+        assert (labels.per_tile, labels.values.tolist()) == (False, [1, 0])
+        tiles = self.FRAME.assign(slide=["b", "a-1", "b", "other"])
+        self.check(settle(tiles))
+        self.check(settle(tiles.set_index(pd.CategoricalIndex(tiles.index))))
+
+    def test_patients_and_indexes_are_no_outcomes(self, caplog):
+        frame = pd.DataFrame({"Unnamed: 0": [0, 1], "patient": ["p", "q"], "slide": ["b", "c"], "cat": ["x", "y"]})
+        with caplog.at_level(logging.INFO, logger="slidekit"):
+            labels = settle(frame)
+        assert labels.outcomes == {"cat": ("x", "y")}
+        assert "Outcomes of the table of labels: cat." in caplog.text
 
     def test_equal_rows_are_one(self):
         frame = pd.DataFrame({"label": ["x", "x"]}, index=["b-64-64", "b-64-64"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -205,6 +206,10 @@ class TestMinTiles:
         (place / "manifest.json").write_text('{"a.tfrecords": {"total": 3}}')
         (place / "a.tfrecords").write_bytes(b"x")
         assert dataset.filter(min_tiles=10).slides() == []
+
+    def test_numbers_of_numpy(self, dataset):
+        assert dataset.filter(min_tiles=np.int64(4)).slides() == ["a", "c", "d"]
+        assert dataset.clip(np.int64(1)).num_tiles == 4
 
     @pytest.mark.parametrize("wrong", [-1, 1.5, True])
     def test_no_number(self, dataset, wrong):

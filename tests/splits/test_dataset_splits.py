@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -117,6 +118,49 @@ class TestSides:
         ages = sorted({int(age) - 20 for age in validation.filtered_annotations["age"]})
         assert [age // 3 for age in ages] == [0, 1, 2, 3]
 
+    def test_columns_of_numbers_are_shared_out_by_quarters(self, dataset):
+        found = set()
+        for seed in range(6):
+            _, validation = dataset.split("regression", labels=["age"], val_fraction=0.34, seed=seed)
+            found.add(tuple(validation.slides()))
+            ages = sorted({int(age) - 20 for age in validation.filtered_annotations["age"]})
+            assert [age // 3 for age in ages] == [0, 1, 2, 3]
+        assert len(found) > 1
+        _, validation = dataset.split(labels=["age", "category"], val_fraction=0.5)
+        assert len({int(age) // 3 for age in validation.filtered_annotations["age"]}) > 2
+
+    def test_a_side_keeps_its_classes_when_it_is_filtered(self, dataset):
+        training, validation = dataset.split(labels="category")
+        one = validation.filter({"category": "y"})
+        assert set(one.labels("category")[0].values()) == {1}
+        assert one.labels("category")[1] == training.labels("category")[1] == ["x", "y", "z"]
+        assert one.clear_filters().labels("category")[1] == ["x", "y", "z"]
+
+    def test_numbers_of_numpy_are_numbers(self, dataset, tmp_path):
+        path = tmp_path / "splits.json"
+        first = dataset.split(seed=np.int64(1), val_fraction=np.float32(0.2), splits=path)[1].slides()
+        assert dataset.split(seed=1, val_fraction=0.2, splits=path)[1].slides() == first
+        assert len(json.loads(path.read_text())) == 1
+        assert len(dataset.kfold_split(np.int64(3), splits=path)) == 3
+
+    def test_names_that_look_alike_are_one_patient(self, slides):
+        rows = ROWS.assign(
+            patient=[
+                ("Jose\u0301", "Jos\u00e9", "P 1", "P\u00a01", "P\u200b 1")[n] if n < 5 else f"q{n}" for n in range(N)
+            ]
+        )
+        assert len(patients(Dataset(slides=slides, annotations=rows))) == N - 3
+
+    def test_sites_that_are_not_known(self, dataset):
+        sites = dict.fromkeys(dataset.slides(), 0) | {"s00": float("nan"), "s01": np.float32("nan")}
+        with pytest.raises(DatasetError, match="no site: s00, s01"):
+            dataset.kfold_split(2, preserved_site=True, site_labels=sites)
+        labels = dict.fromkeys(dataset.slides()[2:], "x")
+        sites |= {
+            name: number % 3 for number, name in enumerate(dataset.slides()[2:], start=4) for number in [number // 2]
+        }
+        assert len(dataset.kfold_split(2, preserved_site=True, site_labels=sites, labels=labels)) == 2
+
     def test_a_share_that_has_no_meaning(self, dataset, caplog):
         with caplog.at_level(logging.WARNING, logger="slidekit"):
             dataset.split(val_strategy="bootstrap", val_fraction=0.2)
@@ -133,6 +177,12 @@ class TestSides:
             ({"labels": "colour"}, AnnotationsError, "no column 'colour'"),
             ({"labels": "category", "model_type": "regression"}, DatasetError, "'x', 'y', 'z', not numbers"),
             ({"model_type": "magic"}, DatasetError, "model_type='magic'"),
+            ({"val_fraction": "0.2"}, DatasetError, "val_fraction='0.2' is no share"),
+            ({"seed": 0.5}, DatasetError, "seed=0.5"),
+            ({"labels": ROWS[["slide", "category"]]}, DatasetError, "a DataFrame such as this.*slide to label"),
+            ({"labels": ROWS["category"]}, DatasetError, "a Series such as this"),
+            ({"labels": ({"s00": 1}, ["x"])}, DatasetError, "a tuple such as this"),
+            ({"labels": ["age", "category"], "model_type": "linear"}, DatasetError, "'x', 'y', 'z', not numbers"),
             (
                 {"val_strategy": "k-fold-preserved-site", "k_fold_iter": 1, "site_labels": {"s00": "A"}},
                 DatasetError,

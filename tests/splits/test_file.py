@@ -111,7 +111,9 @@ class TestFile:
         [
             ({"training": [one.name for one in PATIENTS]}, "entry 1 has patient 'p[0-9]+' on both sides"),
             ({"training": []}, "on neither side"),
-            ({"validation": ["stranger"]}, "on neither side, or only there"),
+            ({"validation": ["stranger"]}, "'p[0-9]+' on neither side"),
+            ({"training": ["stranger", *(one.name for one in PATIENTS)], "validation": []}, "'stranger' on a side"),
+            ({"training": [one.name for one in PATIENTS], "validation": []}, "no patient for validation"),
         ],
     )
     def test_an_edited_split_that_leaks_is_an_error(self, path, change, words):
@@ -192,6 +194,14 @@ class TestSlideflow:
         [split] = settle_splits(PATIENTS, SplitRequest("fixed", fraction=0.2), path=path)
         assert split == Split(tuple(sorted(self.NAMES[3:])), tuple(sorted(self.NAMES[:3])))
         assert len(read_entries(path)) == 1
+
+    def test_its_share_is_told_by_its_sides(self, path):
+        sides = {"training": self.NAMES[1:], "validation": self.NAMES[:1]}
+        path.write_text(json.dumps([theirs("fixed", sides)]))
+        [split] = settle_splits(PATIENTS, SplitRequest("fixed", fraction=0.5), path=path)
+        assert len(split.validation) == 6
+        [theirs_] = settle_splits(PATIENTS, SplitRequest("fixed", fraction=0.2), path=path)
+        assert theirs_.validation == ("p0",)
 
     def test_folds(self, path):
         sides = {f"k-fold-{number + 1}": self.NAMES[number::3] for number in range(3)}
