@@ -116,6 +116,10 @@ def main() -> None:
         _say(str(error))
         # A slide or record that cannot be used is its own fault; all else is a matter of how slidekit was called.
         sys.exit(1 if isinstance(error, SlideError | RecordError) else _WRONG_USE)
+    except KeyboardInterrupt as ended:
+        # Outside of any command: while options are read, or modules loaded.
+        _say("Interrupted.")
+        sys.exit(_TERMINATED if isinstance(ended, _TerminatedError) else _INTERRUPTED)
     except OSError as error:
         if debug:
             raise

@@ -96,8 +96,19 @@ def _export_folder(
 
     paths = records_by_size(folder)[size]
     if annotations is None:
+        _check_without_annotations(options)
         return export_records(paths, manifest_of_slides(path.stem for path in paths), to, dest, **options)
     return export_records(paths, Annotations.read(annotations), to, dest, **options)
+
+
+def _check_without_annotations(options: Mapping[str, Any]) -> None:
+    """Refuse columns where there is no table that could have them: a folder knows no more than its slides' names."""
+    labels = options["labels"]
+    is_column = labels is not None and Path(labels).suffix.lower() not in (".csv", ".parquet")
+    names = [*([labels] if is_column else []), *options["columns"]]
+    if unknown := [name for name in names if name not in ("patient", "slide")]:
+        what = f"{', '.join(unknown)}: a folder without a project has no annotations; give --annotations"
+        raise typer.BadParameter(what, param_hint="--labels" if is_column else "--column")
 
 
 def _tile_size(folder: Path, tile_px: int | None, tile_um: str | None) -> str:

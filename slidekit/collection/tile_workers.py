@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,11 @@ def run_in_children(jobs: Sequence[TableJob], workers: int) -> list[pd.DataFrame
     -------
     list
         In the order of the jobs: the table, or why there is none; that a slide ended its process is such a reason.
+
+    Raises
+    ------
+    Exception
+        What a QC function of the user's raises, as it does without children.
     """
     made: dict[int, pd.DataFrame | str] = {}
     waiting: SimpleQueue[int] = SimpleQueue()
@@ -93,6 +99,8 @@ class _Child:
             how = _describe_end(process)
             self._end()
             return f"The process that read the slide {how}."
+        if isinstance(message, Exception):
+            raise message
         made: pd.DataFrame | str = message
         return made
 
@@ -154,4 +162,15 @@ def serve() -> None:
         except EOFError:
             return
         log.setLevel(level)
-        send(replies, job.run())
+        send(replies, _outcome(job))
+
+
+def _outcome(job: TableJob) -> pd.DataFrame | str | Exception:
+    try:
+        return job.run()
+    except Exception as error:  # noqa: BLE001 - it is the user's, and raised where the user can see it
+        try:
+            again = pickle.loads(pickle.dumps(error))
+        except Exception:  # noqa: BLE001 - whatever an exception's own pickling does
+            again = None
+        return error if type(again) is type(error) else RuntimeError(f"{type(error).__name__}: {error}")

@@ -138,6 +138,11 @@ class Checking(Selection):
         -------
         list of DuplicatePair
             ``first``, ``second`` (paths), ``mse``, ``same_file``. Slides that cannot be drawn are in the log.
+
+        Raises
+        ------
+        SpecError
+            If `px` is no size of a picture.
         """
         from slidekit.record_tools.duplicates import find_duplicates
 
@@ -181,8 +186,10 @@ class Checking(Selection):
 
         Raises
         ------
+        SpecError
+            If `size` is no size of a picture.
         RecordError
-            Before any work, if a picture exists.
+            Before any work, if a picture exists, or the folder cannot be made.
         """
         from slidekit.record_tools.pictures import SlidePicture, write_thumbnails
 

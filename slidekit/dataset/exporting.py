@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from slidekit.annotations import Annotations
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike
+from slidekit.errors import DatasetError, RecordError
 from slidekit.units import Magnification
 
 if TYPE_CHECKING:
@@ -164,14 +165,17 @@ def source_of_records(
         If an index cannot be used.
     """
     from slidekit.collection.tile_labels import settle_labels
-    from slidekit.errors import DatasetError
     from slidekit.export import TileSource
     from slidekit.io.record_table import RecordTable
 
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     cells = {name: annotations.column(name) for name in names}
     table = RecordTable.open(paths)
-    found = settle_labels(labels, table, annotations, use_float=use_float)
+    try:
+        found = settle_labels(labels, table, annotations, use_float=use_float)
+    except DatasetError as error:
+        _explain_merged(error, paths, annotations)
+        raise
     kind: LabelKind | None = None
     classes: tuple[str, ...] = ()
     if found is not None:
@@ -194,6 +198,30 @@ def source_of_records(
     )
 
 
+def _explain_merged(error: DatasetError, paths: Sequence[Path], annotations: Annotations) -> None:
+    """Say so if labels are not found because a file holds the tiles of other slides than its name says.
+
+    Raises
+    ------
+    DatasetError
+        Instead of `error`.
+    """
+    from slidekit.io.tfrecord import TileRecord, iter_records
+
+    for path in paths:
+        try:
+            payload = next((payload for _, payload in iter_records(path)), None)
+            slide = path.stem if payload is None else TileRecord.decode(payload, path=path).slide
+        except RecordError:
+            continue  # it is named when its tiles are read
+        if slide != path.stem and path.stem not in annotations.slides:
+            raise DatasetError(
+                f"{error.message} The file is merged: labels go by the names of files, and it holds tiles of {slide}.",
+                mend="Export the files that it was merged of, or give a label for its name.",
+                path=path,
+            ) from error
+
+
 def _labeled_slides(table: RecordTable, labels: TileLabels | None) -> list[SlideRecords]:
     """Files of a table with the labels of their tiles, but those in which no tile has one."""
     from slidekit.export import SlideRecords
@@ -205,7 +233,9 @@ def _labeled_slides(table: RecordTable, labels: TileLabels | None) -> list[Slide
         values = None if labels is None else labels.values[rows]
         used = None if labels is None or labels.used is None else labels.used[rows]
         if used is None or used.any():
-            slides.append(SlideRecords(path, end - start, values, used if used is not None and used.ndim else None))
+            places = table.locations[start:end] if labels is not None and labels.per_tile else None
+            one_a_tile = used if used is not None and used.ndim else None
+            slides.append(SlideRecords(path, end - start, values, one_a_tile, places))
     return slides
 
 

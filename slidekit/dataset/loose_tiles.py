@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from slidekit.collection.sources import PathLike
 from slidekit.dataset.record_lookup import RecordLookup
 from slidekit.errors import DatasetError
+from slidekit.io.atomic import PART
 
 __all__ = ["LooseTiles", "as_folder"]
+
+logger = logging.getLogger(__name__)
 
 
 def as_folder(path: PathLike) -> Path:
@@ -46,16 +50,18 @@ class LooseTiles(RecordLookup):
             If a file is another image, or records are damaged.
         """
         from slidekit.record_tools.batch import for_each
+        from slidekit.record_tools.destination import no_empty_folders
         from slidekit.record_tools.loose import tiles_from_records
 
         homes = {name: self._tiles_home(path, dest) / name for name, path in self._demand_records().items()}
         files = self._record_files()
-        made = for_each(
-            lambda name: tiles_from_records(files[name], homes[name], overwrite=overwrite),
-            list(homes),
-            name=str,
-            num_workers=num_workers,
-        )
+        with no_empty_folders(homes.values()):
+            made = for_each(
+                lambda name: tiles_from_records(files[name], homes[name], overwrite=overwrite),
+                list(homes),
+                name=str,
+                num_workers=num_workers,
+            )
         return dict(zip(homes, made, strict=True))
 
     def _tiles_home(self, records: Path, dest: PathLike | None) -> Path:
@@ -81,7 +87,8 @@ class LooseTiles(RecordLookup):
         Parameters
         ----------
         delete_tiles
-            Remove the loose tiles of a slide when its TFRecord file is complete and has been read back.
+            Remove the loose tiles of a slide when its TFRecord file is complete and has been read back. Pictures that
+            are no tiles, by their names or their size, are an error then.
         dest
             Folder in which one is made for the size of tile; default `tfrecords` of the dataset, which is to be made
             anew then to find them.
@@ -100,6 +107,8 @@ class LooseTiles(RecordLookup):
         ------
         DatasetError
             If there are no folders of loose tiles, or nowhere to write to.
+        SpecError
+            Before any work, if two folders would become one file.
         RecordError
             If a file exists, or a tile cannot be decoded.
         """
@@ -134,9 +143,12 @@ class LooseTiles(RecordLookup):
             if records is None:
                 raise DatasetError("The dataset has no folder for TFRecords.", mend="Give dest=, or tfrecords=.")
             # Without annotations and slides there are no names to compare with.
-            found += [
-                (folder, records)
-                for folder in sorted(home.iterdir())
-                if folder.is_dir() and folder.suffix != ".part" and (folder.name in wanted or any_name)
-            ]
+            for folder in sorted(home.iterdir()):
+                if not folder.is_dir() or not (folder.name in wanted or any_name):
+                    continue
+                if folder.name not in wanted and folder.suffix == PART:
+                    # A slide may be called so, and be selected by its name.
+                    logger.warning("%s is what a run that was cut off has left, and is passed over", folder)
+                    continue
+                found.append((folder, records))
         return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidekit.collection.selection import Selection
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, SpecError
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
     from slidekit.pixels.image import RGBImage
 
 __all__ = ["RecordLookup"]
+
+
+def _as_place(loc: Sequence[int]) -> tuple[int, int]:
+    try:
+        x, y = (index(value) for value in loc)
+    except (TypeError, ValueError) as error:
+        mend = "Give the tile's centre (x, y), two whole numbers, as get_tfrecord_locations lists it."
+        raise SpecError(f"loc={loc!r} is no place on a slide.", mend=mend) from error
+    return x, y
 
 
 class RecordLookup(Selection):
@@ -172,13 +183,16 @@ class RecordLookup(Selection):
         ------
         DatasetError
             If there are no TFRecords of the slide.
+        SpecError
+            If `loc` is not two whole numbers.
         RecordError
-            If there is no tile at that place, with the nearest; or the record is damaged.
+            If there is no tile at that place, with the nearest; or the record is damaged, or of another place than the
+            index says.
         """
         from slidekit.record_tools.images import decode_tile
         from slidekit.record_tools.lookup import record_at
 
-        record = record_at(self._record_file(slide), loc)
+        record = record_at(self._record_file(slide), _as_place(loc))
         return record.slide, record.image_raw if decode is False else decode_tile(record.image_raw)
 
     def build_index(self, force: bool = True, *, num_workers: int | None = None) -> list[Path]:

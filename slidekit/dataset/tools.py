@@ -27,8 +27,9 @@ class RecordTools(LooseTiles, Checking):
     """What `Dataset` makes of TFRecords.
 
     Every file that is written comes with its index and stands in a manifest, and appears only when it is whole; records
-    keep all of their features. What exists is replaced only with ``overwrite=True``, and a folder that `extract_tiles`
-    wrote is never written into. Where a file is damaged the others are finished first, and the error names its byte.
+    keep all of their features. What exists is replaced only with ``overwrite=True``, when all of the new file is there,
+    and never what is being read; a folder that `extract_tiles` wrote is never written into. Where a file is damaged the
+    others are finished first, and the error names its byte. One run at a time writes into a folder, a second one waits.
     """
 
     def resize_tfrecords(

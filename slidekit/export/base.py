@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import RecordError
+from slidekit.io.record_file import check_place
 from slidekit.io.tfrecord import TileRecord, iter_records
 
 __all__ = ["ExportOptions", "ExportTile", "Label", "LabelKind", "OnProgress", "SlideRecords", "TileSource"]
@@ -70,12 +71,16 @@ class SlideRecords:
         the file: int64 indices or float32. None if the export has no labels.
     used
         (count,) bool: False for tiles that have no label, and are left out. None: all are exported.
+    locations
+        (count, 2) int64: where the index says that the tiles are, if their labels were found by that. A record that
+        says another place is an error.
     """
 
     path: Path
     count: int
     labels: npt.NDArray[np.int64] | npt.NDArray[np.float32] | None = None
     used: npt.NDArray[np.bool_] | None = None
+    locations: npt.NDArray[np.int64] | None = None
 
     @property
     def slide(self) -> str:
@@ -125,8 +130,8 @@ class TileSource:
         Raises
         ------
         RecordError
-            At the first record that is damaged, or holds neither JPEG nor PNG; or if a file has not as many
-            records as was said.
+            At the first record that is damaged, holds neither JPEG nor PNG, or is of another place than its label;
+            or if a file has not as many records as was said.
         """
         done, total = 0, self.total
         for file, slide in enumerate(self.slides):
@@ -136,6 +141,9 @@ class TileSource:
                     break
                 if slide.used is None or slide.used[found - 1]:
                     record = TileRecord.decode(payload, path=slide.path)
+                    if slide.locations is not None:
+                        x, y = slide.locations[found - 1].tolist()
+                        check_place(record, (x, y), slide.path)
                     suffix = _suffix(record.image_raw, slide.path, offset)
                     label = self._label(slide, found - 1)
                     name = record.slide if record.slide in self.patients else slide.slide

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from slidekit import __version__
-from slidekit.errors import DatasetError, SpecError
+from slidekit.errors import DatasetError, RecordError, SpecError
 from slidekit.export.base import ExportOptions, OnProgress, TileSource
-from slidekit.export.folder import FACTS_NAME, folder_size, whole_folder
+from slidekit.export.folder import FACTS_NAME, FILES_KEY, folder_size, list_files, whole_folder
 from slidekit.export.parquet import COLUMNS, write_parquet
 from slidekit.export.webdataset import write_webdataset
-from slidekit.export.zarr import write_zarr
+from slidekit.export.zarr import list_in_zarr, write_zarr
 from slidekit.io.atomic import atomic_write_text
 
 __all__ = ["FORMATS", "ExportFormat", "ExportResult", "export_tiles"]
@@ -83,11 +84,12 @@ def export_tiles(
     SpecError
         If the format is unknown, a size is not positive, or a column has the name of one that every export has.
     DatasetError
-        If there are no tiles, two files are of one name, or there is something at `dest`.
+        If there are no tiles, two files are of one name, or there is something at `dest`: with `overwrite`, something
+        else than what an earlier export wrote.
     MissingExtraError
         If the format's library is not installed.
     RecordError
-        If a record is damaged; there is nothing at `dest` then.
+        If a record is damaged, or the disk is full; `dest` is as it was then.
     """
     options = options or ExportOptions()
     _check(source, to, options)
@@ -99,21 +101,29 @@ def export_tiles(
     }
     source = replace(source, facts=facts)
     dest = dest.expanduser().absolute()
-    with whole_folder(dest, overwrite=options.overwrite) as folder:
-        tiles = _WRITERS[to](source, folder, options, on_progress)
-        if tiles == 0:
-            raise DatasetError("No tile has a label.", mend="Check labels.")
-        if to != "zarr":  # in which all that is not zarr's own is warned about
-            text = json.dumps({**facts, "tiles": tiles}, indent=2, ensure_ascii=False)
-            atomic_write_text(folder / FACTS_NAME, f"{text}\n")
-    files, size = folder_size(dest)
+    paths = [slide.path for slide in source.slides]
+    try:
+        with whole_folder(dest, overwrite=options.overwrite, sources=paths) as folder:
+            tiles = _WRITERS[to](source, folder, options, on_progress)
+            if tiles == 0:
+                raise DatasetError("No tile has a label.", mend="Check labels.")
+            if to == "zarr":  # in which all that is not zarr's own is warned about
+                list_in_zarr(folder)
+            else:
+                written = {FILES_KEY: list_files(folder)}
+                text = json.dumps({**facts, "tiles": tiles, **written}, indent=2, ensure_ascii=False)
+                atomic_write_text(folder / FACTS_NAME, f"{text}\n")
+        files, size = folder_size(dest)
+    except OSError as error:
+        what = f"the export cannot be written: {error.strerror or error}."
+        raise RecordError(what, mend="Check the disk, and who may write there.", path=dest) from error
     return ExportResult(dest, len(source.slides), tiles, source.left_out + source.total - tiles, files, size)
 
 
 def _check(source: TileSource, to: ExportFormat, options: ExportOptions) -> None:
     if to not in _WRITERS:
         raise SpecError(f"{to!r} is no format to export to.", mend=f"There are: {', '.join(FORMATS)}.")
-    if options.shard_mb is not None and not options.shard_mb > 0:
+    if options.shard_mb is not None and not 0 < options.shard_mb < math.inf:
         raise SpecError(f"shard_mb={options.shard_mb!r} is not a size.", mend="Give megabytes, such as 500.")
     if taken := sorted(set(source.annotations) & set(COLUMNS)):
         raise SpecError(

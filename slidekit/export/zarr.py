@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.errors import MissingExtraError, RecordError
 from slidekit.export.base import ExportOptions, ExportTile, OnProgress, TileSource
+from slidekit.export.folder import FILES_KEY, list_files
+from slidekit.io.tile_image import decode_image
 from slidekit.pixels.image import RGBImage
 
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["write_zarr"]
+__all__ = ["list_in_zarr", "write_zarr"]
 
 _SHARD_MB = 64.0
 _CHUNK = 1 << 21
@@ -57,6 +58,14 @@ def write_zarr(source: TileSource, folder: Path, options: ExportOptions, on_prog
         writer.add(tile)
     writer.finish()
     return writer.count
+
+
+def list_in_zarr(folder: Path) -> None:
+    """Write the names of all files of a group into its attributes, so that an overwrite knows what is its own."""
+    import zarr
+
+    group = zarr.open_group(folder, mode="r+", zarr_format=3)
+    group.attrs.put({**group.attrs.asdict(), FILES_KEY: list_files(folder)})
 
 
 class _Writer:
@@ -172,13 +181,10 @@ class _Writer:
 def _decode(tile: ExportTile, source: TileSource) -> RGBImage:
     path = source.slides[tile.file].path
     try:
-        image = cv2.imdecode(np.frombuffer(tile.record.image_raw, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:
-        image = None
-    if image is None:
+        return decode_image(tile.record.image_raw)
+    except ValueError as error:
         raise RecordError(
-            f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is not an image that can be decoded.",
+            f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is not an image that can be decoded: {error}.",
             mend="Extract the slide again; slidekit verify names all that is damaged.",
             path=path,
-        )
-    return image.astype(np.uint8, copy=False)
+        ) from error

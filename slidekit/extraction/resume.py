@@ -20,6 +20,7 @@ from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
 __all__ = [
+    "SPEC_FILE",
     "check_same_spec",
     "finished_report",
     "read_report",

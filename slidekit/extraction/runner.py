@@ -8,14 +8,14 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, SpecError
 from slidekit.extraction.buffer.folder import check_buffer
 from slidekit.extraction.elsewhere import run_elsewhere
 from slidekit.extraction.exclusive import as_skipped, check_no_other_run, clear_lock, folder_lock, was_finished_before
 from slidekit.extraction.here import run_here
 from slidekit.extraction.outputs import records_dirs, write_manifests, write_outputs
 from slidekit.extraction.progress import ProgressEvent
-from slidekit.extraction.resume import check_same_spec, finished_report, write_spec
+from slidekit.extraction.resume import SPEC_FILE, check_same_spec, finished_report, write_spec
 from slidekit.extraction.versions import library_versions
 from slidekit.slide.job import SlideJob
 from slidekit.slide.parallel import map_ordered, usable_cores
@@ -174,6 +174,25 @@ def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, here: bool = T
         return
     for folder in records_dirs(jobs):
         check_same_spec(folder, spec, names)
+        _check_foreign(folder, [job for job in jobs if job.tfrecords == folder])
+
+
+def _check_foreign(folder: Path, jobs: Sequence[SlideJob]) -> None:
+    """Refuse to make a folder of other tools' records one of an extraction if no slide could be extracted into it.
+
+    Raises
+    ------
+    SpecError
+        If records of all slides are there, and the folder is no extraction's.
+    """
+    if (folder / SPEC_FILE).exists() or not jobs:
+        return
+    if all((folder / f"{job.name}.tfrecords").exists() and not (folder / f"{job.name}.json").exists() for job in jobs):
+        raise SpecError(
+            "holds TFRecords of all these slides that slidekit did not extract, such as those of resize_tfrecords.",
+            mend="Use another folder for TFRecords, or move them away.",
+            path=folder,
+        )
 
 
 def _check_means(spec: ExtractionSpec) -> None:

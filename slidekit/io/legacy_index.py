@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,20 @@ __all__ = ["read_any_index"]
 logger = logging.getLogger(__name__)
 
 _MAGIC = b"\x93NUMPY"
+
+_BAD_ARRAY = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
+"""What numpy raises for a header, a Python literal, that is damaged."""
 
 
 def read_any_index(tfrecord: Path, size: int) -> RecordIndex | None:
@@ -68,7 +83,7 @@ def _read_array(path: Path) -> RecordIndex:
 
     try:
         return RecordIndex(_pairs(np.load(io.BytesIO(data), allow_pickle=False)), None)
-    except (ValueError, EOFError, OverflowError, MemoryError) as error:
+    except _BAD_ARRAY as error:
         raise _damage(path) from error
 
 

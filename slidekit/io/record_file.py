@@ -11,7 +11,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slidekit.errors import RecordError
+from slidekit.errors import RecordError, SpecError
 from slidekit.io.example import decode_example
 from slidekit.io.index_bulk import Run
 from slidekit.io.record_index import RecordIndex, read_index
@@ -22,7 +22,7 @@ from slidekit.io.tfrecord import TileRecord
 from slidekit.io.tile_image import decode_image, image_format
 from slidekit.io.user_file import check_regular
 
-__all__ = ["TFRecord"]
+__all__ = ["TFRecord", "check_place"]
 
 _OURS = ("grid_x", "grid_y", "roi_name", "label")
 """Features that only some records have."""
@@ -50,6 +50,8 @@ class TFRecord:
     ------
     RecordError
         If the file cannot be read, is damaged or cut off, or is not what `index` says.
+    SpecError
+        If `index` is neither a path nor such an array.
 
     Examples
     --------
@@ -158,13 +160,15 @@ class TFRecord:
         Raises
         ------
         RecordError
-            If there is no tile at this place, or it is damaged.
+            If there is no tile at this place, or it is damaged, or is of another place than the index says.
         """
         found = np.flatnonzero((self.locations == (x, y)).all(axis=1))
         if not len(found):
             what = f"has no tile at ({x}, {y})."
             raise RecordError(what, mend="Its property locations lists the centres of all tiles.", path=self.path)
-        return self._read(int(found[0]), self._decode_images if decode is None else decode)
+        record = self._record(int(found[0]))
+        check_place(record, (x, y), self.path)
+        return self._tile(record, self._decode_images if decode is None else decode)
 
     def _check(self, number: SupportsIndex) -> int:
         place = operator.index(number)
@@ -184,7 +188,9 @@ class TFRecord:
         return record
 
     def _read(self, number: int, decode: bool) -> dict[str, Any]:
-        record = self._record(number)
+        return self._tile(self._record(number), decode)
+
+    def _tile(self, record: TileRecord, decode: bool) -> dict[str, Any]:
         tile: dict[str, Any] = {"slide": record.slide}
         if decode:
             try:
@@ -204,13 +210,49 @@ class TFRecord:
         )
 
 
+def check_place(record: TileRecord, location: tuple[int, int], path: Path) -> None:
+    """Make sure that a record that was found by its place is of that place.
+
+    Parameters
+    ----------
+    record
+        What was read.
+    location
+        Where the index says that it is, centre, level-0 pixels.
+    path
+        The TFRecord file.
+
+    Raises
+    ------
+    RecordError
+        If the index is of another file whose records have the same lengths.
+    """
+    if (record.loc_x, record.loc_y) != tuple(location):
+        raise RecordError(
+            f"its index says that a tile is at ({location[0]}, {location[1]}), and the record itself "
+            f"({record.loc_x}, {record.loc_y}).",
+            mend="Make the index anew: Dataset.rebuild_index(), or remove it.",
+            path=path,
+        )
+
+
+def _as_pairs(index: ArrayLike) -> NDArray[np.int64]:
+    mend = "Give an array (n, 2) of byte offsets and bytes with framing, or the path of an index."
+    try:
+        pairs = np.asarray(index)
+    except ValueError as error:
+        raise SpecError(f"This is no index of records: {error}.", mend=mend) from error
+    if not pairs.size and pairs.ndim <= 2:
+        return np.empty((0, 2), np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise SpecError(f"An array {pairs.dtype} {pairs.shape} is no index of records.", mend=mend)
+    return pairs.astype(np.int64)
+
+
 def _table_of(path: Path, index: str | Path | ArrayLike) -> RecordTable:
     """Table of a file by an index that was given."""
     size = check_regular(path, error=RecordError)
-    if isinstance(index, str | Path):
-        given = read_index(Path(index))
-    else:
-        given = RecordIndex(np.asarray(index, np.int64).reshape(-1, 2), None)
+    given = read_index(Path(index)) if isinstance(index, str | Path) else RecordIndex(_as_pairs(index), None)
     order = np.argsort(given.extents[:, 0], kind="stable")
     extents = given.extents[order]
     if not are_all_records(extents, size):

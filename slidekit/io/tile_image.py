@@ -47,7 +47,7 @@ def image_shape(data: bytes) -> tuple[int, int]:
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """Decode an image to uint8 (rows, columns, 3), RGB.
+    """Decode an image to uint8 (rows, columns, 3), RGB; of 16 bits the upper 8; without orientation and transparency.
 
     Raises
     ------
@@ -96,8 +96,10 @@ def decode_into(data: bytes, out: NDArray[np.uint8]) -> tuple[int, int]:
 def _decode_png(data: bytes) -> NDArray[np.uint8]:
     import cv2
 
+    # As it is stored, as JPEGs are read: a tile's place on the slide knows nothing of a camera's orientation.
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         image = None
     if image is None:

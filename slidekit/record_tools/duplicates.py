@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from slidekit.errors import SlideError, SlidekitError
 from slidekit.record_tools.batch import try_each
-from slidekit.record_tools.pictures import SlidePicture, square_picture
+from slidekit.record_tools.pictures import SlidePicture, check_size, square_picture
 from slidekit.slide.identity import slide_identity
 
 __all__ = ["DuplicatePair", "find_duplicates"]
@@ -59,7 +59,13 @@ def find_duplicates(
         In the order of `slides`.
     dict
         Slides that cannot be drawn, and why; they are compared as files only.
+
+    Raises
+    ------
+    SpecError
+        If `px` is no size of a picture.
     """
+    check_size(px)
     paths = list(dict.fromkeys(slides))
     errors: dict[Path, SlidekitError] = {}
 

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.errors import NormalizerError, RecordError
-from slidekit.norm.codecs import decode_png
+from slidekit.errors import RecordError
+from slidekit.io.tile_image import decode_image, image_shape
 from slidekit.pixels.image import RGBImage
-from slidekit.pixels.jpeg import decode_jpeg
 from slidekit.slide.encode import encode_image
 from slidekit.slide.spec import ImageFormat
 
@@ -70,14 +69,15 @@ def decode_tile(data: bytes) -> RGBImage:
     RecordError
         If it is neither, or damaged.
     """
+    if format_of(data) is None:
+        raise RecordError("an image is neither a JPEG nor a PNG.")
     try:
-        if data.startswith(_JPEG):
-            return decode_jpeg(data, most=(_MOST, _MOST))
-        if data.startswith(_PNG):
-            return decode_png(data)
-    except (ValueError, NormalizerError) as error:
+        rows, columns = image_shape(data)
+        if not (1 <= rows <= _MOST and 1 <= columns <= _MOST):
+            raise RecordError(f"an image claims to be of {columns} × {rows} px.")
+        return decode_image(data)
+    except ValueError as error:
         raise RecordError(f"an image cannot be decoded: {error}") from error
-    raise RecordError("an image is neither a JPEG nor a PNG.")
 
 
 def encoding_of(data: bytes) -> Encoding:

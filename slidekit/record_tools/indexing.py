@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from slidekit.errors import RecordError
-from slidekit.io.atomic import atomic_write_text
+from slidekit.io.atomic import atomic_write_text, private_part, publish
 from slidekit.io.record_scan import are_all_records
 from slidekit.io.tfrecord import (
     FRAMING,
@@ -22,7 +22,7 @@ from slidekit.io.tfrecord import (
     read_index,
     write_index,
 )
-from slidekit.record_tools.batch import for_each, named_disk_errors
+from slidekit.record_tools.batch import check_stop, for_each, named_disk_errors
 
 __all__ = ["build_indexes", "scan_records", "write_manifest", "write_manifests"]
 
@@ -49,6 +49,7 @@ def scan_records(path: Path) -> RecordIndex:
     """
     extents, locations = array("q"), array("q")
     for offset, payload in iter_records(path):
+        check_stop()
         record = TileRecord.decode(payload, path=path)
         extents.extend((offset, len(payload) + FRAMING))
         locations.extend((record.loc_x, record.loc_y))
@@ -95,11 +96,22 @@ def build_indexes(paths: Sequence[Path], *, force: bool = True, num_workers: int
     def work(path: Path) -> Path | None:
         if not force and _usable_index(path) is not None:
             return None
-        write_index(index_path(path), scan_records(path))
+        _replace_index(index_path(path), scan_records(path))
         return index_path(path)
 
     made = for_each(work, paths, name=lambda path: path.name, num_workers=num_workers)
     return [path for path in made if path is not None]
+
+
+def _replace_index(path: Path, index: RecordIndex) -> None:
+    """Write an index by a name of its own: another process may be at the same."""
+    part = private_part(path)
+    try:
+        with named_disk_errors(path):
+            write_index(part, index)
+            publish(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_manifest(folder: Path) -> dict[str, int]:
@@ -134,8 +146,8 @@ def write_manifest(folder: Path) -> dict[str, int]:
         else:
             _log.warning("%s is left out of the manifest: it holds no records", path.name)
     text = json.dumps({name: {"total": count} for name, count in totals.items()}, indent=1, ensure_ascii=False)
-    with named_disk_errors():
-        atomic_write_text(folder / "manifest.json", text + "\n")
+    with named_disk_errors(folder / "manifest.json"):
+        atomic_write_text(folder / "manifest.json", text + "\n", private=True)
     return totals
 
 

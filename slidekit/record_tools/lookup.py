@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import RecordError
+from slidekit.io.record_file import check_place
 from slidekit.io.record_table import RecordTable
 from slidekit.io.tfrecord import TileRecord, read_record_at
 
@@ -44,13 +45,15 @@ def record_at(path: Path, location: tuple[int, int]) -> TileRecord:
     Raises
     ------
     RecordError
-        If there is none, with the nearest; or the record is damaged.
+        If there is none, with the nearest; or the record is damaged, or says another place than the index.
     """
     table = RecordTable.open([path])
     places = np.flatnonzero((table.locations == np.asarray(location, np.int64)).all(axis=1))
     if not len(places):
         raise RecordError(f"has no tile at {tuple(location)}.", mend=_nearest(table.locations, location), path=path)
-    return read_record_at(path, int(table.extents_of(places[:1])[0, 1]))
+    record = read_record_at(path, int(table.extents_of(places[:1])[0, 1]))
+    check_place(record, location, path)
+    return record
 
 
 def _nearest(locations: npt.NDArray[np.int64], location: tuple[int, int]) -> str:

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidekit.errors import RecordError
-from slidekit.io.atomic import PART
+from slidekit.io.atomic import private_part
 from slidekit.io.tfrecord import TileRecord, iter_records
 from slidekit.io.user_file import read_bytes
+from slidekit.record_tools.batch import check_stop
 from slidekit.record_tools.images import decode_tile, format_of
 from slidekit.record_tools.writing import RecordWriter
 from slidekit.seeding import slide_generator
 
-__all__ = ["FromTiles", "records_from_tiles", "tiles_from_records"]
+__all__ = ["FromTiles", "names_without_place", "records_from_tiles", "tiles_from_records"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-_PLACE = re.compile(r".*-(\d{1,18})-(\d{1,18})(?:_\d+)?")
+_AFTER_SLIDE = re.compile(r"-(-?\d{1,18})-(-?\d{1,18})(?:_\d+)?")
+_PLACE = re.compile(r".*-(\d{1,18})-(\d{1,18})(?:_\d+)?", re.DOTALL)
 """``{slide}-{loc_x}-{loc_y}``, as `save_tiles` and Slideflow write it; ``_2`` is added to a place that comes again."""
 
 
@@ -41,7 +43,7 @@ class FromTiles:
 
 
 def records_from_tiles(
-    folder: Path, dest: Path, *, shuffle: bool = True, seed: int = 0, overwrite: bool = False
+    folder: Path, dest: Path, *, shuffle: bool = True, seed: int = 0, overwrite: bool = False, one_size: bool = False
 ) -> FromTiles:
     """Write the loose tiles of a slide into a TFRecord file, with its index.
 
@@ -57,6 +59,8 @@ def records_from_tiles(
         Seed of the order.
     overwrite
         Whether `dest` may exist.
+    one_size
+        Whether a picture of another size than the first is an error.
 
     Returns
     -------
@@ -66,28 +70,49 @@ def records_from_tiles(
     Raises
     ------
     RecordError
-        If a tile cannot be decoded, naming it, or `dest` exists. Nothing is left behind then.
+        If a tile cannot be decoded, or is of another size, naming it; or `dest` exists. Nothing is left behind then.
     """
     tiles = sorted(_tiles(folder), key=lambda tile: (tile[2], tile[1], tile[0].name))
     order = slide_generator(seed, dest.stem, "order").permutation(len(tiles)) if shuffle else range(len(tiles))
+    size: tuple[int, ...] | None = None
     with RecordWriter(dest, overwrite=overwrite) as writer:
         for number in order:
             path, loc_x, loc_y = tiles[int(number)]
             data = read_bytes(path, error=RecordError)
             try:
-                decode_tile(data)
+                shape = decode_tile(data).shape
             except RecordError as error:
                 raise RecordError(error.message, mend="Remove the file, or make it anew.", path=path) from error
+            size = size or shape
+            if one_size and shape != size:
+                what = f"is of {shape[1]} × {shape[0]} px, and others of {size[1]} × {size[0]}: nothing was removed."
+                raise RecordError(what, mend="Move away what is no tile.", path=path)
             writer.append(TileRecord(dest.stem, data, loc_x, loc_y).encode(), (loc_x, loc_y))
-    lost = sum(_PLACE.fullmatch(path.stem) is None for path, _, _ in tiles)
-    return FromTiles(tuple(path for path, _, _ in tiles), lost)
+    return FromTiles(tuple(path for path, _, _ in tiles), len(names_without_place(folder)))
+
+
+def names_without_place(folder: Path) -> list[str]:
+    """Names of the pictures in a folder of loose tiles that do not say where the tile is, sorted."""
+    return sorted(path.name for path in _pictures(folder) if _place(path) is None)
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
+            yield path
 
 
 def _tiles(folder: Path) -> Iterator[tuple[Path, int, int]]:
-    for path in folder.iterdir():
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
-            place = _PLACE.fullmatch(path.stem)
-            yield (path, int(place[1]), int(place[2])) if place else (path, 0, 0)
+    for path in _pictures(folder):
+        yield (path, *(_place(path) or (0, 0)))
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    # Behind the slide's name, that of the folder, a second hyphen is a sign.
+    slide = path.parent.name
+    found = _AFTER_SLIDE.fullmatch(path.stem[len(slide) :]) if path.stem.startswith(slide) else None
+    found = found or _PLACE.fullmatch(path.stem)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) -> list[Path]:
@@ -113,10 +138,8 @@ def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) 
     RecordError
         If a record is damaged or no tile, or a file of such a name has another content. Nothing is changed then.
     """
-    part = folder.with_name(folder.name + PART)
-    if part.exists():
-        shutil.rmtree(part)  # of a run that was cut off: the suffix is ours
-    part.mkdir(parents=True)
+    part = private_part(folder)
+    part.mkdir(parents=True)  # not one that is there already
     try:
         names = _write_tiles(records, part)
         if not overwrite:
@@ -133,6 +156,7 @@ def _write_tiles(records: Path, folder: Path) -> list[str]:
     names: list[str] = []
     seen: Counter[str] = Counter()
     for offset, payload in iter_records(records):
+        check_stop()
         record = TileRecord.decode(payload, path=records)
         suffix = format_of(record.image_raw)
         if suffix is None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from slidekit.errors import RecordError
 from slidekit.record_tools.batch import for_each
+from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.indexing import scan_records, write_manifests
-from slidekit.record_tools.loose import FromTiles, records_from_tiles
-from slidekit.record_tools.writing import check_destination
+from slidekit.record_tools.loose import FromTiles, names_without_place, records_from_tiles
+from slidekit.wording import some_of
 
 __all__ = ["pack_folders"]
 
@@ -46,28 +47,46 @@ def pack_folders(
 
     Raises
     ------
+    SpecError
+        Before any work, if two folders would become one file.
     RecordError
-        If a file exists, before any work; or a tile cannot be decoded, when all other folders are finished.
+        Before any work, if a file exists, or with `delete_tiles` the name of a picture holds no place; or if a tile
+        cannot be decoded, or with `delete_tiles` is of another size, when all other folders are finished.
     """
+    check_sources(folders.items())
     check_destination(folders.values(), overwrite=overwrite)
+    if delete_tiles:
+        _check_all_tiles(folders)
 
     def work(pair: tuple[Path, Path]) -> FromTiles:
         folder, dest = pair
-        made = records_from_tiles(folder, dest, shuffle=shuffle, seed=seed, overwrite=overwrite)
+        made = records_from_tiles(folder, dest, shuffle=shuffle, seed=seed, overwrite=overwrite, one_size=delete_tiles)
         if delete_tiles and made.tiles:
             _remove_tiles(folder, dest, made)
         return made
 
-    results = for_each(
-        work,
-        list(folders.items()),
-        name=lambda pair: pair[0].name,
-        num_workers=num_workers,
-        after=lambda done: write_manifests(pair[1].parent for pair, made in done if made.tiles),
-    )
+    with writing_into(dest.parent for dest in folders.values()):
+        results = for_each(
+            work,
+            list(folders.items()),
+            name=lambda pair: pair[0].name,
+            num_workers=num_workers,
+            after=lambda done: write_manifests(pair[1].parent for pair, made in done if made.tiles),
+        )
     if without := sum(made.without_place for made in results):
         _log.warning("%d loose tiles have no coordinates in their names: theirs are (0, 0)", without)
     return [dest for dest, made in zip(folders.values(), results, strict=True) if made.tiles]
+
+
+def _check_all_tiles(folders: Mapping[Path, Path]) -> None:
+    """Refuse to take pictures for tiles, and to remove them, whose names are not those of tiles."""
+    for folder in folders:
+        if names := names_without_place(folder):
+            raise RecordError(
+                f"holds pictures whose names are not those of tiles: {some_of(names, 3)}.",
+                mend="Move them away, or pack without delete_tiles.",
+                path=folder,
+            )
 
 
 def _remove_tiles(folder: Path, dest: Path, made: FromTiles) -> None:

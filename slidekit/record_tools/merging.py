@@ -11,8 +11,9 @@ import numpy as np
 from slidekit.errors import RecordError, SpecError
 from slidekit.io.tfrecord import FRAMING, TileRecord, frame, iter_records
 from slidekit.record_tools.batch import named_disk_errors
+from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.indexing import write_manifest
-from slidekit.record_tools.writing import RecordWriter, check_destination
+from slidekit.record_tools.writing import RecordWriter
 from slidekit.seeding import slide_generator
 from slidekit.wording import some_of
 
@@ -59,16 +60,18 @@ def merge_records(
         raise SpecError(f"{dest.name} is not a name for TFRecords.", mend="End it with .tfrecords.")
     if dest.resolve() in {path.resolve() for path in paths}:
         raise SpecError(f"{dest.name} is one of the files to merge.", mend="Give another name.")
+    check_sources([(paths[0], dest)] if paths else [], paths)
     check_destination([dest], overwrite=overwrite)
     places, slides = _places(paths)
     _check_name(dest, slides)
     count = len(places)
     order = slide_generator(seed, dest.stem, "merge").permutation(count) if shuffle else np.arange(count)
-    with named_disk_errors(), RecordWriter(dest, overwrite=overwrite) as writer:
-        for path, payload in _read(paths, places[order]):
-            record = TileRecord.decode(payload, path=path)
-            writer.append(payload, (record.loc_x, record.loc_y))
-    write_manifest(dest.parent)
+    with writing_into([dest.parent]):
+        with named_disk_errors(dest), RecordWriter(dest, overwrite=overwrite) as writer:
+            for path, payload in _read(paths, places[order]):
+                record = TileRecord.decode(payload, path=path)
+                writer.append(payload, (record.loc_x, record.loc_y))
+        write_manifest(dest.parent)
     return count
 
 

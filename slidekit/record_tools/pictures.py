@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +21,12 @@ from slidekit.pixels.readers import SlideReader, open_slide
 from slidekit.pixels.resize import SHORT_LEAD
 from slidekit.pixels.source import choose_source
 from slidekit.pixels.strips import STRIP_BYTES, read_resampled
-from slidekit.record_tools.batch import try_each
+from slidekit.record_tools.batch import named_disk_errors, try_each
 from slidekit.slide.encode import encode_image
 from slidekit.slide.preview import draw_preview
 from slidekit.slide.roi import load_rois
 
-__all__ = ["SlidePicture", "square_picture", "write_thumbnails"]
+__all__ = ["SlidePicture", "check_size", "square_picture", "write_thumbnails"]
 
 _MOST = 16384
 
@@ -58,6 +59,18 @@ class _Frame(NamedTuple):
     rows: int
 
 
+def check_size(size: int) -> None:
+    """Make sure that a number is the edge of a picture, pixels.
+
+    Raises
+    ------
+    SpecError
+        If not.
+    """
+    if not isinstance(size, Integral) or isinstance(size, bool) or not 1 <= size <= _MOST:
+        raise SpecError(f"{size!r} is no size of a picture.", mend=f"Give 1 to {_MOST} pixels.")
+
+
 def square_picture(picture: SlidePicture, size: int, *, enable_downsample: bool = True) -> RGBImage:
     """Draw a slide in the middle of a white square, in its true proportions.
 
@@ -79,8 +92,7 @@ def square_picture(picture: SlidePicture, size: int, *, enable_downsample: bool 
     SlideError, ROIError
         If the slide or its regions cannot be used.
     """
-    if not 1 <= size <= _MOST:
-        raise SpecError(f"size={size!r} is no size of a picture.", mend=f"Give 1 to {_MOST} pixels.")
+    check_size(size)
     refuse_remote(picture.slide)
     with open_slide(picture.slide) as reader:
         frame = _fit(reader, picture, size)
@@ -161,19 +173,23 @@ def write_thumbnails(
 
     Raises
     ------
+    SpecError
+        If `size` is none.
     RecordError
-        Before any work, if a picture exists and is not to be replaced.
+        Before any work, if a picture exists and is not to be replaced, or the folder cannot be made.
     """
+    check_size(size)
     for name in pictures:
         if not overwrite and (there := folder / f"{name}.png").exists():
             raise RecordError("exists already.", mend="Give another folder, or overwrite=True.", path=there)
-    folder.mkdir(parents=True, exist_ok=True)
+    with named_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
     def work(item: tuple[str, SlidePicture]) -> Path:
         name, picture = item
         image = square_picture(picture, size, enable_downsample=enable_downsample)
         path = folder / f"{name}.png"
-        with atomic_write(path) as file:
+        with named_disk_errors(path), atomic_write(path, private=True) as file:
             file.write(encode_image(image, "png"))
         return path
 

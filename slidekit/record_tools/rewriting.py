@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 import cv2
@@ -14,10 +15,11 @@ from slidekit.io.tfrecord import TileRecord, iter_records
 from slidekit.norm import StainNormalizer
 from slidekit.pixels.image import RGBImage
 from slidekit.record_tools.batch import for_each
+from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.images import decode_tile, encoding_of
 from slidekit.record_tools.indexing import write_manifests
 from slidekit.record_tools.payload import replace_image
-from slidekit.record_tools.writing import RecordWriter, check_destination
+from slidekit.record_tools.writing import RecordWriter
 
 __all__ = ["TileChange", "rewrite_record_file", "rewrite_records"]
 
@@ -45,9 +47,9 @@ class TileChange:
     tile_px: int | None = None
 
     def __post_init__(self) -> None:
-        if self.tile_px is not None and (isinstance(self.tile_px, bool) or not 1 <= self.tile_px <= 16384):
-            raise SpecError(f"tile_px={self.tile_px!r} is no size of a tile.", mend="Give 1 to 16384.")
-        if not -1 <= self.hue_shift <= 1:
+        if self.tile_px is not None and not (_is_whole(self.tile_px) and 1 <= self.tile_px <= 16384):
+            raise SpecError(f"tile_px={self.tile_px!r} is no size of a tile.", mend="Give a whole number, 1 to 16384.")
+        if not isinstance(self.hue_shift, Real) or not -1 <= self.hue_shift <= 1:
             raise SpecError(f"hue_shift={self.hue_shift!r} is not a share of the circle.", mend="Give -1 to 1.")
 
     def __call__(self, image: RGBImage) -> RGBImage:
@@ -59,6 +61,10 @@ class TileChange:
         if self.function is not None:
             image = _checked(self.function(image))
         return image if self.tile_px is None else _resize(image, self.tile_px)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _shift_hue(image: RGBImage, share: float) -> RGBImage:
@@ -151,19 +157,23 @@ def rewrite_records(
 
     Raises
     ------
+    SpecError
+        Before any work, if a new file would replace one of those that are read.
     RecordError
         As `rewrite_record_file`, when all other files are finished.
     """
+    check_sources(files.items())
     check_destination(files.values(), overwrite=overwrite)
 
     def work(pair: tuple[Path, Path]) -> Path | None:
         return pair[1] if rewrite_record_file(*pair, change, overwrite=overwrite) else None
 
-    made = for_each(
-        work,
-        list(files.items()),
-        name=lambda pair: pair[0].name,
-        num_workers=num_workers,
-        after=lambda done: write_manifests(path.parent for _, path in done if path is not None),
-    )
+    with writing_into(path.parent for path in files.values()):
+        made = for_each(
+            work,
+            list(files.items()),
+            name=lambda pair: pair[0].name,
+            num_workers=num_workers,
+            after=lambda done: write_manifests(path.parent for _, path in done if path is not None),
+        )
     return [path for path in made if path is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from slidekit.errors import MissingROIError, RecordError
 from slidekit.io.tfrecord import TileRecord, iter_records
-from slidekit.record_tools.batch import for_each
+from slidekit.record_tools.batch import check_stop, for_each
+from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.indexing import write_manifest
-from slidekit.record_tools.writing import RecordWriter, check_destination
+from slidekit.record_tools.writing import RecordWriter, publish_together
 from slidekit.slide.grid import Grid
 from slidekit.slide.roi import select_cells
 from slidekit.slide.spec import ExtractionSpec
@@ -24,8 +26,10 @@ from slidekit.slide.wsi import WSI
 
 __all__ = ["ROISplit", "split_by_roi"]
 
-_STRIDE_DIVS = (1, 2, 3, 4)
-"""Strides at which the exact place of a tile is looked for."""
+_STRIDE_DIVS = range(1, 33)
+"""Strides at which the exact places of tiles are looked for, where no spec of an extraction says which it was."""
+
+_SPEC_FILE = "extraction.json"
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,14 @@ def split_by_roi(
 
     Raises
     ------
+    SpecError
+        Before any work, if a file to be written is one of those that are read.
     SlidekitError
         If a file exists; or a slide, its regions or its records cannot be used, when all others are finished.
     """
-    check_destination([folder / s.records.name for s in splits for folder in (inside, outside)], overwrite=overwrite)
+    pairs = [(s.records, folder / s.records.name) for s in splits for folder in (inside, outside)]
+    check_sources(pairs)
+    check_destination([dest for _, dest in pairs], overwrite=overwrite)
 
     def work(split: ROISplit) -> tuple[int, int]:
         taken = _inside(split, spec)
@@ -93,10 +101,12 @@ def split_by_roi(
 
     def finish(done: Sequence[object]) -> None:
         for folder in (inside, outside):
-            if done and folder.is_dir():
+            # Not where nothing has ever been written: the folder is removed again.
+            if done and any(path.suffix in (".tfrecords", ".json") for path in folder.iterdir()):
                 write_manifest(folder)
 
-    counts = for_each(work, splits, name=lambda split: split.records.stem, num_workers=num_workers, after=finish)
+    with writing_into([inside, outside]):
+        counts = for_each(work, splits, name=lambda split: split.records.stem, num_workers=num_workers, after=finish)
     return {split.records.stem: count for split, count in zip(splits, counts, strict=True)}
 
 
@@ -110,7 +120,8 @@ def _inside(split: ROISplit, spec: ExtractionSpec) -> npt.NDArray[np.bool_]:
         grid, rois = slide.grid, slide.rois
     if not rois:
         raise MissingROIError("The file holds no regions.", mend="Draw some, or remove the file.", path=split.rois)
-    corners = [exact_corners(cells[:, axis], locations[:, axis], grid, axis) for axis in (0, 1)]
+    stride_div = _stride_div_of(split.records.parent)
+    corners = [exact_corners(cells[:, axis], locations[:, axis], grid, axis, stride_div) for axis in (0, 1)]
     boxes = np.stack([*corners, corners[0] + grid.tile_width, corners[1] + grid.tile_height], axis=1)
     method: Literal["center"] | float = spec.roi_filter_method
     return select_cells(rois, boxes, method="inside", filter_method=method).inside
@@ -120,6 +131,7 @@ def _cells(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Cell of the grid (−1 where it is not known) and location of each record, (n, 2) each."""
     cells, locations = array("q"), array("q")
     for _, payload in iter_records(path):
+        check_stop()
         record = TileRecord.decode(payload, path=path)
         known = record.grid_x is not None and record.grid_y is not None
         cells.extend((record.grid_x or 0, record.grid_y or 0) if known else (-1, -1))
@@ -127,13 +139,28 @@ def _cells(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return np.array(cells, np.int64).reshape(-1, 2), np.array(locations, np.int64).reshape(-1, 2)
 
 
+def _stride_div_of(folder: Path) -> float | None:
+    """What the extraction beside the records says, if there was one; None if not."""
+    try:
+        content = json.loads((folder / _SPEC_FILE).read_bytes())
+        found = float(content["spec"]["stride_div"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if 0 < found < np.inf else None
+
+
 def exact_corners(
-    cells: npt.NDArray[np.int64], locations: npt.NDArray[np.int64], grid: Grid, axis: int
+    cells: npt.NDArray[np.int64],
+    locations: npt.NDArray[np.int64],
+    grid: Grid,
+    axis: int,
+    stride_div: float | None = None,
 ) -> npt.NDArray[np.float64]:
     """Where tiles begin along an axis, level-0 pixels.
 
     Records hold centres rounded down. Where the cell of the grid leads to the same number the exact place is that of
-    the cell, as it was when the tile was extracted; else the middle of the pixel's whole number is all that is known.
+    the cell, as it was when the tile was extracted; else the tile is put where its centre is in the middle of the pixel
+    that the number names.
 
     Parameters
     ----------
@@ -145,16 +172,26 @@ def exact_corners(
         Geometry of the tiles.
     axis
         0 for x, 1 for y.
+    stride_div
+        Tiles a tile's edge from one cell to the next, as the extraction says; None takes the first whole number
+        that leads to the centres of most cells.
     """
     size = (grid.tile_width, grid.tile_height)[axis]
-    corners = np.asarray(locations - size / 2, np.float64)
-    known = np.zeros(len(cells), np.bool_)
-    for stride_div in _STRIDE_DIVS:
-        exact = cells * (size / stride_div)
-        fits = ~known & (cells >= 0) & (np.floor(exact + size / 2 + 1e-9) == locations)
-        corners[fits] = exact[fits]
-        known |= fits
+    corners = np.asarray(locations + 0.5 - size / 2, np.float64)
+    exact, fits = max(
+        (_by_cell(cells, locations, size, div) for div in (_STRIDE_DIVS if stride_div is None else (stride_div,))),
+        key=lambda found: int(found[1].sum()),  # of equals the first
+    )
+    corners[fits] = exact[fits]
     return corners
+
+
+def _by_cell(
+    cells: npt.NDArray[np.int64], locations: npt.NDArray[np.int64], size: float, stride_div: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Where tiles of a stride begin, and whether that leads to their centres."""
+    exact = np.asarray(cells * (size / stride_div), np.float64)
+    return exact, (cells >= 0) & (np.floor(exact + size / 2 + 1e-9) == locations)
 
 
 def _copy(
@@ -170,4 +207,5 @@ def _copy(
         for inside_of, (_, payload) in zip(taken, iter_records(source), strict=True):
             record = TileRecord.decode(payload, path=source)
             (inside if inside_of else outside).append(payload, (record.loc_x, record.loc_y))
+        publish_together((inside, outside))
     return len(inside), len(outside)

@@ -91,7 +91,10 @@ def test_wrong_use_is_said_and_nothing_written(tmp_path: Path, annotations: Path
     with pytest.raises(SpecError, match="'hdf5' is no format"):
         export(tmp_path / "8px_16um", "--to", "hdf5", "--dest", tmp_path / "out")
     with pytest.raises(DatasetError, match="There is no column 'stage'"):
-        export(tmp_path / "8px_16um", "--to", "parquet", "--dest", tmp_path / "out", "--labels", "stage")
+        export(
+            *(tmp_path / "8px_16um", "--to", "parquet", "--dest", tmp_path / "out"),
+            *("--labels", "stage", "--annotations", annotations),
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["8px_16um", "annotations.csv", "empty"]
 
 
@@ -129,3 +132,19 @@ def test_help_fits_80_columns() -> None:
     assert max(map(len, output.splitlines())) <= 80
     for option in ("--to", "--dest", "--tile-px", "--labels", "--column", "--annotations", "--shard-mb", "--overwrite"):
         assert option in output
+
+
+def test_a_column_needs_annotations(tmp_path: Path) -> None:
+    write_records(tmp_path / "8px_16um")
+
+    code, output = export(tmp_path / "8px_16um", "--to", "parquet", "--dest", tmp_path / "out", "--labels", "category")
+
+    assert code == 2
+    assert "give --annotations" in " ".join(output.replace("│", " ").split())
+
+
+def test_a_shard_without_end_is_wrong_use(tmp_path: Path) -> None:
+    write_records(tmp_path / "8px_16um")
+
+    with pytest.raises(SpecError, match="shard_mb=inf is not a size"):
+        export(tmp_path / "8px_16um", "--to", "parquet", "--dest", tmp_path / "out", "--shard-mb", "inf")

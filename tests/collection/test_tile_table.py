@@ -74,6 +74,18 @@ def test_a_slide_that_kills_its_process_is_named(
     assert len(table) == 21
 
 
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_an_error_of_the_users_qc_is_the_users(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_workers: int
+) -> None:
+    (tmp_path / "tile_table_fails.py").write_text("def fails(wsi): raise ValueError('my qc failed')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fails = importlib.import_module("tile_table_fails").fails
+
+    with pytest.raises(ValueError, match="my qc failed"):
+        dataset.get_tile_dataframe(num_workers=num_workers, qc=fails)
+
+
 def test_few_and_fast_slides_stay_in_this_process(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*_: object, **__: object) -> None:
         raise AssertionError("a child was started")

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from slidekit.errors import RecordError
-from slidekit.export import ExportOptions, TileSource, export_tiles
+from slidekit.export import ExportOptions, SlideRecords, TileSource, export_tiles
 from slidekit.export import zarr as module
-from slidekit.io.tfrecord import TileRecord
+from slidekit.io.tfrecord import TileRecord, frame
 
 zarr = pytest.importorskip("zarr")
 
@@ -78,3 +78,21 @@ def test_tiles_of_two_sizes_are_refused(make_source: Callable[..., TileSource], 
     with pytest.raises(RecordError, match="is 8 × 8 px, and others 16 × 16"):
         export_tiles(make_source(), "zarr", tmp_path / "out")
     assert not list(tmp_path.glob("out*"))
+
+
+def test_pixels_are_those_of_the_record_whatever_a_camera_says(tmp_path: Path) -> None:
+    # Arrange: a JPEG that is to be shown turned, and as many rows as columns
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:, :8] = 200
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[274] = 6
+    Image.fromarray(image).save(file, "JPEG", exif=exif)
+    path = tmp_path / "s.tfrecords"
+    path.write_bytes(frame(TileRecord("s", file.getvalue(), 1, 2).encode()))
+
+    # Act
+    export_tiles(TileSource([SlideRecords(path, 1)]), "zarr", tmp_path / "out")
+
+    # Assert
+    (found,) = zarr.open(tmp_path / "out", mode="r")["images"][:]
+    assert np.abs(found.astype(int) - image).max() < 3

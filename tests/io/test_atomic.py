@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slidekit.io.atomic import PART, atomic_write, atomic_write_text
+from slidekit.io.atomic import PART, atomic_write, atomic_write_text, is_private_part
 
 
 def names(folder: Path) -> list[str]:
@@ -102,3 +102,30 @@ def test_a_temporary_file_that_another_run_has_begun_anew_stays(tmp_path: Path) 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "none" / "a"):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_what_a_link_points_at_is_never_written(tmp_path: Path, monkeypatch, private: bool) -> None:
+    # Arrange: a link at the very name that is used
+    monkeypatch.setattr("slidekit.io.atomic.secrets.token_hex", lambda _: "01234567")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"three years")
+    (tmp_path / ("a.01234567.part" if private else "a.part")).symlink_to(precious)
+
+    # Act, Assert
+    with pytest.raises(OSError):  # noqa: PT011 - systems call it differently
+        atomic_write_text(tmp_path / "a", "new", private=private)
+    assert precious.read_bytes() == b"three years"
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_private_name_is_nobody_elses(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a", private=True) as one, atomic_write(tmp_path / "a", private=True) as two:
+        one.write(b"1")
+        two.write(b"2")
+        assert len(names(tmp_path)) == 2
+        assert all(is_private_part(name) for name in names(tmp_path))
+
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert not any(map(is_private_part, ("a.part", "a.0123.part", "a.0123456g.part", ".01234567.part")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from record_files import example, framed, slideflow_folder
 
 import slidekit
-from slidekit.errors import RecordError
+from slidekit.errors import RecordError, SpecError
 from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.record_tools.lookup import record_at
 
 IMAGE = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
 PNG = cv2.imencode(".png", IMAGE[..., ::-1])[1].tobytes()
@@ -153,3 +155,43 @@ def test_a_record_that_is_no_tile_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(RecordError, match="no feature 'slide'"):
         slidekit.TFRecord(path)[0]
+
+
+def test_an_index_of_other_places_is_found_out(tmp_path: Path) -> None:
+    # Arrange: records of one length, and an index that says their places in reverse
+    path = tmp_path / "s.tfrecords"
+    data = [frame(TileRecord("s", PNG, 100 + n, 200).encode()) for n in range(3)]
+    path.write_bytes(b"".join(data))
+    extents = np.array([(n * len(data[0]), len(data[0])) for n in range(3)], np.int64)
+    write_index(index_path(path), RecordIndex(extents, np.array([(102, 200), (101, 200), (100, 200)])))
+
+    # Act, Assert
+    tiles = slidekit.TFRecord(path)
+    assert tiles.get_record_by_xy(101, 200)["loc_x"] == 101
+    with pytest.raises(RecordError, match=r"its index says.*\(100, 200\).*\(102, 200\).*rebuild_index"):
+        tiles.get_record_by_xy(100, 200)
+    with pytest.raises(RecordError, match="its index says"):
+        record_at(path, (102, 200))
+
+
+@pytest.mark.parametrize("index", [[1, 2, 3], [[1, 2, 3]], [["a", "b"]], [[0.5, 1.5]], [[1, 2], [3]]])
+def test_what_is_no_index(path: Path, index: object) -> None:
+    with pytest.raises(SpecError, match="no index of records"):
+        slidekit.TFRecord(path, index=index)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore")  # numpy's, about headers that are damaged
+def test_any_damage_of_an_old_index_leads_to_the_records_themselves(tmp_path: Path) -> None:
+    # Arrange
+    (path,) = slideflow_folder(tmp_path, {"s": TILES})
+    index_path(path).unlink()
+    file = io.BytesIO()
+    np.save(file, slidekit.TFRecord(path)._table.extents_of(range(3))[:, 1:])
+    whole, old = file.getvalue(), path.with_suffix(".index.npy")
+
+    # Act, Assert: numpy says it in many ways, for bits of the header
+    for bit in (*range(0, 8 * 128, 7), 70, 80):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        old.write_bytes(damaged)
+        assert len(slidekit.TFRecord(path)) == 3

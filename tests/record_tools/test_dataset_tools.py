@@ -223,10 +223,11 @@ def test_a_magnification_changes_with_the_size(study: Path, folder: Path) -> Non
 
 
 def test_a_folder_of_an_extraction_is_not_written_into(study: Path, folder: Path) -> None:
-    (folder / "extraction.json").write_text("{}")
+    folder.with_name("8px_8um").mkdir()
+    (folder.with_name("8px_8um") / "extraction.json").write_text("{}")
 
     with pytest.raises(RecordError, match="folder of slidekit extract"):
-        dataset(study).resize_tfrecords(PX, overwrite=True)
+        dataset(study).resize_tfrecords(8, overwrite=True)
 
 
 def test_transformed_records(study: Path) -> None:
@@ -253,9 +254,10 @@ def test_records_split_by_regions(study: Path, caplog) -> None:
     assert counts == {"a": (1, 2)}
     assert "1 slides have no regions and are left out: b" in caplog.text
     assert dataset(study, tfrecords=study / "split" / "outside").num_tiles == 2
-    # The first tile reaches from (-3, -1) to (13, 15): of its 16 × 16 level-0 px, 10 × 15 are in the region.
-    assert dataset(study).split_tfrecords_by_roi(study / "shares", 0.59) == {"a": (0, 3)}
-    assert dataset(study).split_tfrecords_by_roi(study / "less", 0.58) == {"a": (1, 2)}
+    # The first tile reaches from (-2.5, -0.5) to (13.5, 15.5), for its centre is in the middle of pixel (5, 7): of its
+    # 16 × 16 level-0 px, 10 × 15.5 are in the region.
+    assert dataset(study).split_tfrecords_by_roi(study / "shares", 0.61) == {"a": (0, 3)}
+    assert dataset(study).split_tfrecords_by_roi(study / "less", 0.60) == {"a": (1, 2)}
     with pytest.raises(SpecError):
         dataset(study).split_tfrecords_by_roi(study / "bad", 1.5)
     with pytest.raises(DatasetError, match="No slide"):

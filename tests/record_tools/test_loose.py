@@ -70,7 +70,7 @@ def test_names_without_places_are_counted_once(tiles: Path, tmp_path: Path, capl
         made = pack_folders({tiles: home / "slide-7-8.tfrecords", other: home / "b.tfrecords"}, shuffle=False)
 
     assert made == [home / "slide-7-8.tfrecords", home / "b.tfrecords"]
-    assert sorted(record.place for record in read_file(made[1])) == [(0, 0), (0, 0), (3, 4)]
+    assert sorted(record.place for record in read_file(made[1])) == [(-3, 4), (0, 0), (0, 0)]
     assert [record.getMessage()[:20] for record in caplog.records] == ["3 loose tiles have n"]
     assert verify_folder(home).faults == ()
 

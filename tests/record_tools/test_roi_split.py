@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tool_records import damage, encoded, example, pixels, read_file
 from slidekit.errors import MissingROIError, RecordError
 from slidekit.extraction.verify.folder import verify_folder
 from slidekit.io.slide_tiff import write_svs
+from slidekit.record_tools import roi_split
 from slidekit.record_tools.roi_split import ROISplit, exact_corners, split_by_roi
 from slidekit.slide.grid import make_grid
 from slidekit.slide.spec import ExtractionSpec
@@ -84,8 +86,21 @@ def test_places_without_cells_are_known_to_a_pixel() -> None:
 
     found = exact_corners(cells, locations, grid, 0)
 
-    # Cell 3 begins at 97.5 and has its centre at 113.75; of the others only the whole number is known.
-    assert found.tolist() == [96.75, 97.5, 98.75]
+    # Cell 3 begins at 97.5 and has its centre at 113.75; the others are put in the middle of their pixels.
+    assert found.tolist() == [97.25, 97.5, 99.25]
+
+
+@pytest.mark.parametrize("stride_div", [1, 5, 8, 2.5])
+def test_the_stride_comes_from_the_extraction(tmp_path: Path, stride_div: float) -> None:
+    grid = make_grid((10**6, 10**6), (1.0, 1.0), tile_px=PX, tile_size=(517.3, 517.3), stride_div=stride_div)
+    cells = np.arange(40)
+    places = np.array([grid.location(int(i), 0)[0] for i in cells])
+    (tmp_path / "extraction.json").write_text(json.dumps({"spec": {"stride_div": stride_div}}))
+
+    found = exact_corners(cells, places, grid, 0, roi_split._stride_div_of(tmp_path))
+
+    assert np.abs(found - [grid.corner(int(i), 0)[0] for i in cells]).max() < 1e-6
+    assert roi_split._stride_div_of(tmp_path / "none") is None
 
 
 def test_a_slide_all_inside_has_no_file_outside(slide: Path, tmp_path: Path) -> None:

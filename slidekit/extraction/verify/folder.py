@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidekit.errors import RecordError
+from slidekit.errors import DatasetError
 from slidekit.extraction.verify.faults import Fault
 from slidekit.extraction.verify.images import decode_strictly
 from slidekit.extraction.verify.manifest import folder_faults
@@ -78,17 +78,17 @@ def verify_folder(
 
     Raises
     ------
-    RecordError
+    DatasetError
         If it is not a folder, or there are neither TFRecords nor reports of slides in it.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise RecordError("is not a folder.", mend="Name a project, or a folder of TFRecords.", path=root)
+        raise DatasetError("is not a folder.", mend="Name a project, or a folder of TFRecords.", path=root)
     found = survey(root)
     faults = list(found.faults)
     tasks = [task for one in found.folders for task in plan_tasks(one, found)]
     if not tasks and not faults and not any(one.indexes for one in found.folders):
-        raise RecordError("holds no TFRecords.", mend="Name a project, or a folder of TFRecords.", path=root)
+        raise DatasetError("holds no TFRecords.", mend="Name a project, or a folder of TFRecords.", path=root)
     counts: dict[Path, dict[str, int | None]] = {one.path: {} for one in found.folders}
     files = records = size = 0
     with closing(_run(tasks, fast=fast)) as checks:

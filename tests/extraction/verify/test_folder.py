@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from verify_helpers import faults, tiles, write_manifest, write_ours, write_records, write_report
 
-from slidekit.errors import RecordError
+from slidekit.errors import DatasetError
 from slidekit.extraction.verify.folder import verify_folder
 from slidekit.io.tfrecord import index_path
 from slidekit.slide.report_model import SlideReport
@@ -113,7 +113,7 @@ def test_a_folder_without_records_is_an_error(tmp_path: Path, what: str) -> None
     if what == "reports of other things":
         (folder / "a.json").write_text('{"slide": "a", "status": "done"}')
 
-    with pytest.raises(RecordError, match="Name a project"):
+    with pytest.raises(DatasetError, match="Name a project"):
         verify_folder(folder)
 
 
