@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from slidekit.augment import DEFAULT, LETTERS
+from slidekit.augment import parse_augment
 from slidekit.errors import NormalizerError, SpecError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.norm import StainNormalizer, autoselect
@@ -16,6 +26,10 @@ from slidekit.norm.saving import PARAMS_NAME, normalizer_of_params, read_json_ob
 from slidekit.slide.spec_values import read_tile_um
 
 __all__ = ["ModelParams"]
+
+_SIZES = {"tile_px", "tile_um"}
+_TAKEN = {"hp": {*_SIZES, "normalizer", "normalizer_source", "augment"}, "facts": {*_SIZES, "hp", "norm_fit"}}
+"""What stands in the file on its own account."""
 
 _MEND = "Give the params.json of a model, or the folder that it lies in."
 
@@ -74,15 +88,27 @@ class ModelParams(BaseModel):
     @field_validator("augment", mode="before")
     @classmethod
     def _read_augment(cls, value: Any) -> Any:
-        letters = {True: DEFAULT, False: "", None: ""}.get(value, value) if not isinstance(value, str) else value
-        if isinstance(letters, str) and (unknown := sorted(set(letters) - set(LETTERS))):
-            raise ValueError(f"{''.join(unknown)!r} is none of the letters {LETTERS}")
-        return letters
+        try:
+            return parse_augment(value)
+        except SpecError as error:
+            raise ValueError(error.message) from None
 
     @field_validator("normalizer_source", mode="before")
     @classmethod
     def _read_source(cls, value: Any) -> Any:
         return str(value) if isinstance(value, Path) else value
+
+    @field_validator("hp", "facts")
+    @classmethod
+    def _check_values(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if taken := sorted(values.keys() & _TAKEN[str(info.field_name)]):
+            raise ValueError(f"{', '.join(taken)} would be written twice; give them as parameters of their own")
+        for name, value in values.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name!r} cannot be written as JSON: {error}") from None
+        return values
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -134,6 +160,8 @@ class ModelParams(BaseModel):
         """
         path = Path(path)
         path = path / PARAMS_NAME if path.is_dir() else path
+        if not path.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "there is no such folder; make it first", str(path.parent))
         if normalizer is not None and normalizer.method != self.normalizer:
             raise NormalizerError(
                 f"The normaliser is {normalizer.method}, the parameters name {self.normalizer}.",

@@ -136,13 +136,23 @@ class TestNonsense:
             ({"tile_px": 0}, "tile_px"),
             ({"tile_um": "wide"}, "wide"),
             ({"normaliser": "macenko"}, "normaliser"),
-            ({"augment": "xz"}, "'z' is none of the letters"),
+            ({"augment": "xz"}, "augment='xz' is not made of the letters"),
+            ({"augment": ["x"]}, "is not made of the letters"),
+            ({"facts": {"accuracy": np.float32(0.5)}}, "'accuracy' cannot be written as JSON"),
+            ({"hp": {"loss": float("nan")}}, "'loss' cannot be written as JSON"),
+            ({"facts": {"hp": {}, "tile_px": 3}}, "hp, tile_px would be written twice"),
             ({"augment": "xn"}, "there is no normalizer"),
         ],
     )
     def test_is_an_error_that_names_it(self, options, message):
         with pytest.raises(SpecError, match=message):
             ModelParams(**{"tile_px": 256, "tile_um": 128, **options})
+
+    def test_a_folder_that_is_not_there(self, tmp_path):
+        with pytest.raises(OSError, match="no such folder") as caught:
+            ModelParams(tile_px=256, tile_um=128).save(tmp_path / "models" / "params.json")
+
+        assert caught.value.filename == str(tmp_path / "models")
 
     def test_a_normaliser_of_another_method(self, tmp_path):
         params = ModelParams(tile_px=256, tile_um=128, normalizer="macenko")

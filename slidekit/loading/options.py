@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slidekit.augment import parse_augment
 from slidekit.errors import SpecError
-from slidekit.norm import StainNormalizer, autoselect
+from slidekit.norm import METHODS, StainNormalizer, autoselect
 
 __all__ = ["LoaderOptions"]
 
@@ -83,6 +83,12 @@ class LoaderOptions:
         object.__setattr__(self, "augment", parse_augment(self.augment))
         if isinstance(self.normalizer, str):
             object.__setattr__(self, "normalizer", autoselect(self.normalizer))
+        elif self.normalizer is not None and not isinstance(self.normalizer, StainNormalizer):
+            raise SpecError(
+                f"normalizer={self.normalizer!r} is no stain normaliser.",
+                mend=f"Give one of slidekit.norm, or the name of one: {', '.join(METHODS)}; Dataset.torch takes any "
+                "function as transform=.",
+            )
         if "n" in self.letters and self.normalizer is None:
             raise SpecError(
                 "augment has n, which perturbs a stain normaliser, and there is none.", mend="Give normalizer=."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from slidekit.norm.base import FitField, StainNormalizer
 
 __all__ = ["HSVAugmenter", "shift_hsv"]
+
+Images = TypeVar("Images")
 
 # Each channel is multiplied by a number in 1 ± 0.2; then one in ± 0.2 of its 8-bit levels is added.
 _SPREAD = 0.2
@@ -29,15 +31,19 @@ class HSVAugmenter(StainNormalizer):
 
     It is no normalisation, but what Slideflow offers as method ``augment``. There is nothing to fit. What
     `transform` and `normalize` draw depends on the seed (`set_augment`) and on the pixels of the tile alone, so
-    that threads, batches and the order of tiles change no pixel: for other draws, set another seed. `augment`
-    draws anew at every call. A tile is degenerate where the standard deviation of S or V is below 4 of 255: one
-    colour, gray, black, white, glass.
+    that threads, batches and the order of tiles change no pixel: for other draws, set another seed. `augment`, and
+    `transform` with ``augment=True``, draw anew at every call. A tile is degenerate where the standard deviation of
+    S or V is below 4 of 255: one colour, gray, black, white, glass.
     """
 
     _fields: ClassVar[Mapping[str, FitField]] = {}
 
     def __init__(self, method: str = "augment") -> None:
         super().__init__(method)
+
+    def transform(self, images: Images, augment: bool = False, *, seed: Any = None) -> Images:
+        """As of any normaliser; with `augment` as `augment`, for there is no fit to draw around."""
+        return self.augment(images, seed=seed) if augment else super().transform(images)
 
     def _augment_tile(self, tile: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         return tile.copy() if self._measure(tile) is None else shift_hsv(tile, *_draw(generator))

@@ -19,6 +19,11 @@ from slidekit.loading.position import Cursor, Position, read_state, write_state
 TOTAL = sum(COUNTS.values())
 
 
+def test_a_normaliser_that_is_none_is_not_passed_over() -> None:
+    with pytest.raises(SpecError, match="is no stain normaliser"):
+        LoaderOptions(normalizer=lambda images: images)
+
+
 @pytest.mark.parametrize(("drop_last", "sizes"), [(False, [4, 4, 4, 4, 4, 4, 1]), (True, [4, 4, 4, 4, 4, 4])])
 def test_batches_are_the_order_cut(tiles: TileFolder, drop_last: bool, sizes: list[int]) -> None:
     stream = tiles.stream(batch_size=4, drop_last=drop_last, seed=5)

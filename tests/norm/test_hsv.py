@@ -92,6 +92,16 @@ class TestSeeds:
         assert all(np.array_equal(again.augment(tile), image) for image in drawn)
         assert np.array_equal(again.augment(tile, seed=7), normalizer.augment(tile, seed=7))
 
+    def test_transform_with_augment_draws_by_the_seed_of_the_call(self, he_tile):
+        """As a loader asks for it: the same tile, other colours in every epoch."""
+        tiles, normalizer = np.stack([he_tile(0), he_tile(0)]), norm.autoselect("augment")
+
+        first, again, other = (normalizer.transform(tiles, augment=True, seed=seed) for seed in (1, 1, 2))
+
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+        assert not np.array_equal(first[0], first[1])
+
     def test_shifts_stay_within_a_fifth(self, he_tile):
         """The mean value of an equalised tile is about half of 255, whatever the tile: its shift can be seen."""
         normalizer = norm.autoselect("augment")

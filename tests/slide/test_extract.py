@@ -420,7 +420,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
         "slidekit.slide.spool.RecordSpool.write_tfrecord",
         "slidekit.slide.spool.RecordSpool.write_tiles",
         "slidekit.slide.spool.write_index",
-        "slidekit.io.atomic._publish",
+        "slidekit.io.atomic.publish",
         "slidekit.slide.publishing.write_tile_table",
         "pathlib.Path.write_bytes",
     ],

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
 from typing import Any
 
-import keras  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.errors import NormalizerError
 from slidekit.norm.generator.base import InputShape, check_channels, check_output
+
+# Keras imports it: in a process that was forked it tells whether the other one had it.
+_HAD_TENSORFLOW = "tensorflow" in sys.modules
+
+import keras  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: E402
 
 __all__ = ["KerasGenerator", "load"]
 
@@ -28,6 +35,8 @@ def load(path: str) -> KerasGenerator:
     NormalizerError
         If it is damaged, holds weights alone or what safe mode refuses, or does not take RGB images.
     """
+    if _HAD_TENSORFLOW and type(multiprocessing.current_process()).__name__ == "ForkProcess":
+        raise _inherited(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -64,9 +73,12 @@ class KerasGenerator:
         self.shape = InputShape(batch, height, width)
         self._path = path
         self._model = model
+        self._process = os.getpid()
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Images in other colours; see `slidekit.norm.generator.base.Generator`."""
+        if os.getpid() != self._process:
+            raise _inherited(self._path)
         try:
             output = keras.ops.convert_to_numpy(self._model(batch, training=False))
         except (ValueError, TypeError, RuntimeError) as error:
@@ -76,6 +88,15 @@ class KerasGenerator:
                 path=self._path,
             ) from error
         return check_output(self._path, output, batch.shape)
+
+
+def _inherited(path: str) -> NormalizerError:
+    """The error of a process that was forked from one that uses TensorFlow, whose threads it lacks: it would hang."""
+    return NormalizerError(
+        "The generator cannot work in a process that was forked from one that uses TensorFlow.",
+        mend='Start workers anew, with multiprocessing_context="spawn", or use none.',
+        path=path,
+    )
 
 
 def _first_line(error: Exception) -> str:

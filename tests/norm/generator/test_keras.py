@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -45,6 +46,33 @@ def affine_layers():
 
 def affine(tile):
     return np.rint(np.clip(127.5 * (0.5 * (tile[..., [1, 2, 0]] / 127.5 - 1) + 1.25), 0, 255))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("was_used", [True, False])
+def test_a_process_forked_from_one_with_tensorflow_says_so_instead_of_hanging(was_used, he_tile, tmp_path):
+    # Arrange
+    normalizer, tile = norm.autoselect("cyclegan", save(affine_layers(), tmp_path / "g.keras")), he_tile(1, 16)
+    if was_used:
+        normalizer.transform(tile)
+    said = multiprocessing.get_context("fork").Queue()
+
+    def work() -> None:
+        try:
+            said.put(normalizer.transform(tile).shape)
+        except NormalizerError as error:
+            said.put(str(error))
+
+    # Act
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    message = said.get(timeout=30)
+    process.join()
+
+    # Assert
+    assert "g.keras: The generator cannot work in a process that was forked" in message
+    assert 'multiprocessing_context="spawn"' in message
 
 
 @pytest.mark.parametrize("name", ["g.keras", "g.h5"])
