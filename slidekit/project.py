@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slidekit.annotations import Annotations, SlideAssociation, read_table
+from slidekit.annotations import Annotations, SlideAssociation
 from slidekit.collection.annotation_files import (
     associate_in_file,
     file_digest,
@@ -18,6 +18,7 @@ from slidekit.collection.annotation_files import (
     settle_annotations,
     write_manifest,
 )
+from slidekit.collection.annotation_rows import read_table
 from slidekit.collection.config import (
     Settings,
     check_source_name,

@@ -16,8 +16,8 @@ from slidekit.annotations import (
     SlideAssociation,
     associate_slide_names,
     manifest_of_slides,
-    read_table,
 )
+from slidekit.collection.annotation_rows import read_table
 from slidekit.errors import AnnotationsError, ProjectError
 from slidekit.io.atomic import atomic_write, atomic_write_text
 from slidekit.io.csv_table import CSVTable, Row

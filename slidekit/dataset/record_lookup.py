@@ -34,7 +34,7 @@ class RecordLookup(Selection):
 
     def _record_files(self) -> dict[str, Path]:
         """Slide to TFRecord file, for the slides that have one."""
-        return {path.name.removesuffix(".tfrecords"): path for path in self.tfrecords()}
+        return self._records()
 
     def _demand_records(self) -> dict[str, Path]:
         files = self._record_files()

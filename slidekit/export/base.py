@@ -55,6 +55,23 @@ class ExportTile:
     label: Label | None
     annotations: Mapping[str, str]
 
+    def facts(self) -> dict[str, Any]:
+        """What is known about the tile beside its image, by the names under which it is written."""
+        record = self.record
+        facts: dict[str, Any] = {
+            "slide": record.slide,
+            "patient": self.patient,
+            "loc_x": record.loc_x,
+            "loc_y": record.loc_y,
+            "grid_x": record.grid_x,
+            "grid_y": record.grid_y,
+            "roi_name": record.roi_name,
+            "roi_label": record.label,
+        }
+        if self.label is not None:
+            facts["label"] = self.label
+        return facts | dict(self.annotations)
+
 
 @dataclass(frozen=True)
 class SlideRecords:

@@ -127,20 +127,5 @@ def _schema(source: TileSource) -> pa.Schema:
 
 def _row(tile: ExportTile) -> dict[str, Any]:
     record = tile.record
-    row: dict[str, Any] = {
-        _IMAGE: {
-            "bytes": record.image_raw,
-            "path": f"{record.slide}-{record.loc_x}-{record.loc_y}.{tile.suffix}",
-        },
-        "slide": record.slide,
-        "patient": tile.patient,
-        "loc_x": record.loc_x,
-        "loc_y": record.loc_y,
-        "grid_x": record.grid_x,
-        "grid_y": record.grid_y,
-        "roi_name": record.roi_name,
-        "roi_label": record.label,
-    }
-    if tile.label is not None:
-        row["label"] = tile.label
-    return row | dict(tile.annotations)
+    path = f"{record.slide}-{record.loc_x}-{record.loc_y}.{tile.suffix}"
+    return {_IMAGE: {"bytes": record.image_raw, "path": path}, **tile.facts()}

@@ -66,7 +66,7 @@ def write_webdataset(
                 # No key ends so by itself: a second tile of one place, which old files have.
                 "__key__": key if keys[key] == 1 else f"{key}_{keys[key]}",
                 tile.suffix: tile.record.image_raw,
-                "json": _facts(tile),
+                "json": tile.facts(),
             }
             if source.label_kind in ("class", "index"):
                 sample["cls"] = indices.get(str(tile.label), tile.label)
@@ -96,20 +96,3 @@ def _quote(name: str) -> str:
     quoted = name.translate(_QUOTED)
     # Else the hyphen would be taken for the sign of a number.
     return f"{quoted[:-1]}%2D" if quoted.endswith("-") else quoted
-
-
-def _facts(tile: ExportTile) -> dict[str, Any]:
-    record = tile.record
-    facts: dict[str, Any] = {
-        "slide": record.slide,
-        "patient": tile.patient,
-        "loc_x": record.loc_x,
-        "loc_y": record.loc_y,
-        "grid_x": record.grid_x,
-        "grid_y": record.grid_y,
-        "roi_name": record.roi_name,
-        "roi_label": record.label,
-    }
-    if tile.label is not None:
-        facts["label"] = tile.label
-    return facts | dict(tile.annotations)
