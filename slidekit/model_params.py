@@ -91,7 +91,7 @@ class ModelParams(BaseModel):
         try:
             return parse_augment(value)
         except SpecError as error:
-            raise ValueError(error.message) from None
+            raise ValueError(f"{error.message} {error.mend}") from None
 
     @field_validator("normalizer_source", mode="before")
     @classmethod

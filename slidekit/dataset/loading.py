@@ -94,7 +94,8 @@ class Loading(Selection):
         **options
             Any of `slidekit.loading.options.LoaderOptions`: `infinite`, `shuffle` (True), `seed`, `augment`,
             `standardize`, `normalizer`, `incl_slidenames`, `incl_loc`, `onehot`, `drop_last`, `shard_index`,
-            `num_shards`, `even_shards`, `check_crc` (True). What they mean stands at `torch`.
+            `num_shards`, `even_shards`, `check_crc` (True). What they mean stands at `torch`, whose names `rank` and
+            `num_replicas` for the shards are taken, too.
 
         Returns
         -------
@@ -109,14 +110,15 @@ class Loading(Selection):
         DatasetError
             If there are no TFRecords or no tiles, labels cannot be used, or `state` is of other tiles or settings.
         SpecError
-            If an option makes no sense.
+            If there is no such option, or a value makes no sense.
         RecordError
-            If a file of records cannot be read; later, when it comes to a record that is damaged.
+            If a file of records cannot be read; later, when it comes to a record that is damaged, or is of another
+            slide or place than the one whose label it would get.
         """
         from slidekit.loading.arrays import ArrayLoader
-        from slidekit.loading.options import LoaderOptions
+        from slidekit.loading.options import read_options
 
-        stream = self._stream(labels, LoaderOptions(batch_size=batch_size, **options), use_float)
+        stream = self._stream(labels, read_options({"batch_size": batch_size, **options}), use_float)
         loader = ArrayLoader(stream, num_threads=num_threads)
         if state is not None:
             loader.load_state_dict(state)
@@ -138,8 +140,8 @@ class Loading(Selection):
         incl_loc: bool = False,
         onehot: bool = False,
         drop_last: bool = False,
-        rank: int = 0,
-        num_replicas: int = 1,
+        rank: int | None = None,
+        num_replicas: int | None = None,
         even_shards: bool = False,
         check_crc: bool = True,
         transform: Callable[[Any], Any] | None = None,
@@ -177,8 +179,8 @@ class Loading(Selection):
         drop_last
             Leave out the tiles at the end of an epoch that fill no batch.
         rank, num_replicas
-            This process has every `num_replicas`-th tile of the epoch's order, from number `rank` on: together the
-            replicas have each tile once.
+            This process has every `num_replicas`-th (1) tile of the epoch's order, from number `rank` (0) on: together
+            the replicas have each tile once. `shard_index` and `num_shards` are the same.
         even_shards
             Leave out the last tiles of an epoch, so that all replicas have the same number, as
             DistributedDataParallel needs it.
@@ -186,9 +188,11 @@ class Loading(Selection):
             Compare the checksum of each record.
         transform
             Called with each image, uint8 (3, h, w), after the augmentation; what it draws from torch's global
-            generator depends on the seed. Images of a batch must keep one shape.
+            generator depends on the seed. What it returns must be of one shape and type, and with `standardize` an
+            image, uint8.
         map_style
-            Give the DataLoader a dataset with an index (tile i of all TFRecords) and a sampler; else an iterable one.
+            Give the DataLoader a dataset with an index and a sampler; else an iterable one. ``loader.dataset[i]`` is
+            then one tile: of all that are used, in the order of the TFRecords.
         state
             Begin where a loader stood, of whose `state_dict` this is.
         num_workers
@@ -197,7 +201,7 @@ class Loading(Selection):
             Threads that decode where there are no such processes; None takes what the machine has, up to four.
         **loading
             Of `torch.utils.data.DataLoader`: `prefetch_factor`, `pin_memory`, `persistent_workers`,
-            `multiprocessing_context`, `timeout`.
+            `multiprocessing_context`, `timeout` and others that change no order.
 
         Returns
         -------
@@ -214,27 +218,28 @@ class Loading(Selection):
         DatasetError, SpecError, RecordError
             As for `numpy`; errors of a worker are raised here, its traceback in the message.
         """
-        from slidekit.loading.options import LoaderOptions
+        from slidekit.loading.options import read_options
 
         torch_loading = import_loading("torch")
-        options = LoaderOptions(
-            batch_size=batch_size,
-            infinite=infinite,
-            shuffle=shuffle,
-            seed=seed,
-            augment=augment,
-            standardize=standardize,
-            normalizer=normalizer,
-            incl_slidenames=incl_slidenames,
-            incl_loc=incl_loc,
-            onehot=onehot,
-            drop_last=drop_last,
-            shard_index=rank,
-            num_shards=num_replicas,
-            even_shards=even_shards,
-            check_crc=check_crc,
-        )
-        stream = self._stream(labels, options, use_float)
+        options = {
+            "batch_size": batch_size,
+            "infinite": infinite,
+            "shuffle": shuffle,
+            "seed": seed,
+            "augment": augment,
+            "standardize": standardize,
+            "normalizer": normalizer,
+            "incl_slidenames": incl_slidenames,
+            "incl_loc": incl_loc,
+            "onehot": onehot,
+            "drop_last": drop_last,
+            "even_shards": even_shards,
+            "check_crc": check_crc,
+        }
+        shards = {"rank": rank, "num_replicas": num_replicas}
+        shards |= {name: loading.pop(name) for name in ("shard_index", "shard_idx", "num_shards") if name in loading}
+        options |= {name: value for name, value in shards.items() if value is not None}
+        stream = self._stream(labels, read_options(options), use_float)
         loader: TileLoader = torch_loading.TileLoader(
             stream,
             map_style=map_style,
@@ -265,7 +270,8 @@ class Loading(Selection):
         draws is TensorFlow's. A normaliser that TensorFlow does not have works in numpy, in the pipeline.
 
         ``dataset.state_dict(steps)`` of what is returned is the position after so many of its batches, counted over
-        all epochs since it was made: the steps that the model was trained, for batches are made ahead.
+        all epochs since it was made: the steps that the model was trained (``model.optimizer.iterations``, say), for
+        batches are made ahead.
         ``tensorflow(…, state=…)`` goes on there.
 
         Parameters
@@ -294,17 +300,17 @@ class Loading(Selection):
         MissingExtraError
             If TensorFlow is not installed.
         DatasetError, SpecError, RecordError
-            As for `numpy`. A record that turns out to be damaged later is a ``tf.errors.OpError`` with the text of
-            the RecordError in it.
+            As for `numpy`. A record that turns out to be damaged or misplaced later is a ``tf.errors.OpError`` with
+            the text of the RecordError in it.
         NormalizerError
             If the normaliser cannot do what `augment` asks for.
         """
-        from slidekit.loading.options import LoaderOptions
+        from slidekit.loading.options import read_options
 
         tensorflow_loading = import_loading("tensorflow")
         if shard_idx is not None:
-            options["shard_index"] = shard_idx
-        stream = self._stream(labels, LoaderOptions(batch_size=batch_size, **options), use_float)
+            options["shard_idx"] = shard_idx
+        stream = self._stream(labels, read_options({"batch_size": batch_size, **options}), use_float)
         return tensorflow_loading.tile_dataset(stream, state=state, deterministic=deterministic)
 
     def _stream(self, labels: Any, options: LoaderOptions, use_float: UseFloat = "auto") -> TileStream:

@@ -12,7 +12,7 @@ from slidekit.augment.arrays import augment
 from slidekit.loading.batch import pack
 from slidekit.loading.decode import Decoder, image_size
 from slidekit.loading.options import LoaderOptions
-from slidekit.loading.position import Cursor
+from slidekit.loading.position import Cursor, Track, iterate
 from slidekit.loading.stream import TileStream
 
 __all__ = ["ArrayLoader"]
@@ -48,16 +48,17 @@ class ArrayLoader:
         return self.stream.num_tiles
 
     def __iter__(self) -> Iterator[Any]:
-        position, batches = self._cursor.begin(), len(self)
-        last_epoch = position.epoch
-        while self.stream.options.infinite or position.epoch == last_epoch:
+        # No generator itself: that would look at its first batch for what was set, maybe after it was made.
+        return self._iterate(self._cursor.track)
+
+    def _iterate(self, track: Track) -> Iterator[Any]:
+        for position in iterate(self.stream, self._cursor.begin(track)):
             batch = self._make(*position)
-            position = position.after(1, batches)
-            self._cursor.reach(position)
+            self._cursor.reach(track, position.after(1, len(self)))
             yield batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be of an epoch, from its first batch on."""
+        """Let the next iteration be of an epoch, from its first batch on; SpecError if there is no such epoch."""
         self._cursor.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -78,7 +79,9 @@ class ArrayLoader:
         options = self.stream.options
         tiles = self.stream.read(self.stream.numbers(epoch, batch))
         images = self._decoder.decode(tiles, np.empty((len(tiles), *self._size, 3), np.uint8))
-        return pack(_finish(images, self.stream.seeds(epoch, batch), options), tiles, options)
+        return pack(
+            _finish(images, self.stream.seeds(epoch, batch), options), tiles, options, single=options.batch_size is None
+        )
 
 
 def _finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:

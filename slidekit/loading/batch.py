@@ -15,7 +15,12 @@ __all__ = ["pack"]
 
 
 def pack(
-    images: Any, tiles: RawTiles, options: LoaderOptions, convert: Callable[[NDArray[Any]], Any] = np.asarray
+    images: Any,
+    tiles: RawTiles,
+    options: LoaderOptions,
+    convert: Callable[[NDArray[Any]], Any] = np.asarray,
+    *,
+    single: bool,
 ) -> Any:
     """Put a batch together.
 
@@ -29,12 +34,13 @@ def pack(
         What is asked for.
     convert
         Makes what the framework has for an array.
+    single
+        Give each part of the one tile that it is, without the first axis.
 
     Returns
     -------
     images or tuple
         ``(images[, labels][, slides][, loc_x, loc_y])``; images alone where that is all. Slides are a list of str.
-        Without a batch size each is of the one tile.
     """
     parts: list[Any] = [images]
     if tiles.labels is not None:
@@ -43,6 +49,6 @@ def pack(
         parts.append(tiles.slides)
     if options.incl_loc:
         parts += [convert(np.ascontiguousarray(tiles.locations[:, axis])) for axis in (0, 1)]
-    if options.batch_size is None:
+    if single:
         parts = [part[0] for part in parts]
     return tuple(parts) if len(parts) > 1 else parts[0]

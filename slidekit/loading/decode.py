@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidekit.errors import RecordError, SpecError
+from slidekit.errors import RecordError
 from slidekit.io.tile_image import decode_into, image_shape
+from slidekit.loading.options import whole_number
 from slidekit.loading.stream import TileStream
 from slidekit.loading.tiles import RawTiles
 
@@ -60,10 +61,11 @@ class Decoder:
     """
 
     def __init__(self, num_threads: int | None = None) -> None:
-        if num_threads is not None and num_threads < 1:
-            raise SpecError(f"num_threads={num_threads!r} is not a number of threads.", mend="Give 1 or more.")
-        self._num_threads = num_threads or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
-        self._pool: ThreadPoolExecutor | None = None
+        if num_threads is None:
+            num_threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+        self._num_threads = whole_number("num_threads", num_threads, 1)
+        # With the process that it is of: one that is forked gets the pool without its threads.
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}
@@ -73,12 +75,17 @@ class Decoder:
         threads = min(self._num_threads, len(tiles))
         if threads == 1:
             return decode_tiles(tiles, out)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="slidekit-decode")
+        pool = self._own_pool()
         parts = [range(first, len(tiles), threads) for first in range(threads)]
-        for _ in self._pool.map(lambda part: _decode_some(tiles, out, part), parts):
+        for _ in pool.map(lambda part: _decode_some(tiles, out, part), parts):
             pass
         return out
+
+    def _own_pool(self) -> ThreadPoolExecutor:
+        process = os.getpid()
+        if self._pool is None or self._pool[0] != process:
+            self._pool = (process, ThreadPoolExecutor(self._num_threads, thread_name_prefix="slidekit-decode"))
+        return self._pool[1]
 
 
 def image_size(stream: TileStream) -> tuple[int, int]:

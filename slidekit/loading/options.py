@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from slidekit.augment import parse_augment
 from slidekit.errors import SpecError
 from slidekit.norm import METHODS, StainNormalizer, autoselect
 
-__all__ = ["LoaderOptions"]
+__all__ = ["LoaderOptions", "read_options", "whole_number"]
+
+_SYNONYMS = {"shard_idx": "shard_index", "rank": "shard_index", "num_replicas": "num_shards"}
+"""Slideflow's and torch's names for options."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,11 @@ class LoaderOptions:
             value = getattr(self, name)
             if value is None and name == "batch_size":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SpecError(f"{name}={value!r} is not a whole number from {least} on.", mend="Give one.")
+            object.__setattr__(self, name, whole_number(name, value, least))
         if self.shard_index >= self.num_shards:
             raise SpecError(
-                f"shard_index={self.shard_index} is none of {self.num_shards} shards.",
-                mend="Shards count from 0 to num_shards - 1.",
+                f"shard_index={self.shard_index}{_also('shard_index')} is none of {self.num_shards} shards.",
+                mend=f"Shards count from 0 to num_shards{_also('num_shards')} - 1.",
             )
         object.__setattr__(self, "augment", parse_augment(self.augment))
         if isinstance(self.normalizer, str):
@@ -113,3 +118,62 @@ class LoaderOptions:
     def method(self) -> StainNormalizer | None:
         """The stain normaliser."""
         return self.normalizer if isinstance(self.normalizer, StainNormalizer) else None
+
+
+def read_options(given: Mapping[str, Any]) -> LoaderOptions:
+    """Options as a user gives them to `slidekit.Dataset.numpy`, `torch` or `tensorflow`.
+
+    Parameters
+    ----------
+    given
+        `LoaderOptions` by name; ``rank`` and ``shard_idx`` stand for `shard_index`, ``num_replicas`` for `num_shards`.
+
+    Raises
+    ------
+    SpecError
+        If there is no such option, one is given under two names, or a value makes no sense.
+    NormalizerError
+        If there is no such normaliser.
+    """
+    known = [field.name for field in fields(LoaderOptions)]
+    settled: dict[str, Any] = {}
+    for name, value in given.items():
+        settled_name = _SYNONYMS.get(name, name)
+        if settled_name not in known:
+            raise SpecError(f"There is no option {name!r}.", mend=f"There are: {', '.join((*known, *_SYNONYMS))}.")
+        if settled_name in settled:
+            raise SpecError(f"{settled_name}{_also(settled_name)} is given twice.", mend="Give it under one name.")
+        settled[settled_name] = value
+    return LoaderOptions(**settled)
+
+
+def whole_number(name: str, value: Any, least: int = 0) -> int:
+    """Check a whole number of any library's making, such as ``numpy.int64``.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    value
+        What was given.
+    least
+        The smallest that makes sense.
+
+    Raises
+    ------
+    SpecError
+        If it is none, or smaller.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise SpecError(f"{name}={value!r}{_also(name)} is not a whole number from {least} on.", mend="Give one.")
+    return number
+
+
+def _also(name: str) -> str:
+    """Other names of an option, which may be what the user wrote, for a message."""
+    others = [other for other, settled in _SYNONYMS.items() if settled == name]
+    return f" ({', '.join(others)})" if others else ""

@@ -72,7 +72,7 @@ class Order:
     @property
     def total(self) -> int:
         """Tiles of an epoch, all shards together."""
-        return len(self._used_numbers)
+        return len(self.numbers)
 
     def __len__(self) -> int:
         """Tiles of an epoch in this shard."""
@@ -101,7 +101,8 @@ class Order:
         return np.arange(first, last, dtype=np.int64) * self.num_shards + self.shard_index
 
     @property
-    def _used_numbers(self) -> NDArray[np.int64]:
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers in the table, (total,) int64, of the tiles that are used, in the order of the table."""
         numbers: NDArray[np.int64] = self.__dict__["_numbers"]
         return numbers
 
@@ -117,14 +118,14 @@ class Order:
         return np.flatnonzero(chosen)
 
     def _all_shards(self, epoch: int) -> NDArray[np.int64]:
-        numbers = self._used_numbers
+        numbers = self.numbers
         generator = _generator(self.seed, epoch)
         if self.weights is not None and len(numbers):
             return self._weighted(self.weights, generator)
         return generator.permutation(numbers) if self.shuffle else numbers
 
     def _weighted(self, weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-        numbers, first = self._used_numbers, self.__dict__["_first"]
+        numbers, first = self.numbers, self.__dict__["_first"]
         counts = np.diff(first)
         shares = np.where(counts, weights, 0).astype(np.float64)
         drawn = generator.choice(len(shares), len(numbers), p=shares / shares.sum())

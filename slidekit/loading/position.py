@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from slidekit.errors import DatasetError
+from slidekit.loading.options import whole_number
 from slidekit.loading.stream import TileStream
 
-__all__ = ["Cursor", "Position", "read_state", "write_state"]
+__all__ = ["Cursor", "Position", "Positions", "Track", "iterate", "read_state", "write_state"]
 
 _VERSION = 1
 
@@ -23,6 +25,46 @@ class Position(NamedTuple):
         """The position so many batches later, where an epoch has `num_batches`."""
         epochs, batch = divmod(self.batch + batches, num_batches)
         return Position(self.epoch + epochs, batch)
+
+
+def iterate(stream: TileStream, start: Position, first: int = 0, step: int = 1) -> Iterator[Position]:
+    """Positions of an iteration: to the end of its epoch, or without end if the stream is infinite.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    start
+        Where the iteration begins.
+    first, step
+        Of W workers, worker w begins `first` = w batches later and takes each W-th, `step`.
+    """
+    position = start.after(first, stream.num_batches())
+    while stream.options.infinite or position.epoch == start.epoch:
+        yield position
+        position = position.after(step, stream.num_batches())
+
+
+class Positions:
+    """Positions of the batches, one after another: a sampler for torch's DataLoader.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    """
+
+    def __init__(self, stream: TileStream) -> None:
+        self._stream = stream
+        self._start = Position(0, 0)
+
+    def begin_at(self, position: Position) -> None:
+        """Let the next iteration begin at a position."""
+        self._start = position
+
+    def __iter__(self) -> Iterator[Position]:
+        # No generator itself: that would look where to begin at the first batch, when another may have been set.
+        return iterate(self._stream, self._start)
 
 
 def write_state(stream: TileStream, position: Position) -> dict[str, Any]:
@@ -44,7 +86,7 @@ def write_state(stream: TileStream, position: Position) -> dict[str, Any]:
 
 
 def read_state(stream: TileStream, state: Mapping[str, Any]) -> Position:
-    """Read a position that was written for the same stream.
+    """Read a position that was written for the same stream, or for another shard of it.
 
     Parameters
     ----------
@@ -62,22 +104,42 @@ def read_state(stream: TileStream, state: Mapping[str, Any]) -> Position:
     if not isinstance(epoch, int) or not isinstance(batch, int) or state.get("version") != _VERSION:
         raise DatasetError("This is not the state of a loader.", mend="Give what state_dict() of a loader returned.")
     settings = stream.settings()
-    if differing := [name for name, value in settings.items() if state.get(name) != value]:
+    # All shards stand at the same batch: the state of one, which is often all that is kept, is that of the others.
+    compared = [name for name in settings if name != "shard_index"]
+    if differing := [name for name in compared if state.get(name) != settings[name]]:
         said = ", ".join(
             f"{name} was {state.get(name)!r}, is {settings[name]!r}" for name in differing if name != "tiles"
         )
-        what = "the tiles, their labels, weights or clip are others" if "tiles" in differing else ""
+        what = "the tiles, which of them have labels, weights or clip are others" if "tiles" in differing else ""
         raise DatasetError(
             f"The state is of another loader: {'; '.join(filter(None, (said, what)))}.",
             mend="Make the loader of the same dataset with the same settings.",
         )
+    if batch == stream.num_batches() and state.get("shard_index") != settings["shard_index"]:
+        return Position(epoch + 1, 0)  # that shard has one batch more
     if epoch < 0 or not 0 <= batch < stream.num_batches():
         raise DatasetError(f"The state's position, epoch {epoch}, batch {batch}, does not exist.", mend="Start anew.")
     return Position(epoch, batch)
 
 
+@dataclass
+class Track:
+    """Iterations that count on from a position that was set, and that no later setting changes.
+
+    Attributes
+    ----------
+    next
+        Where the next one begins.
+    """
+
+    next: Position
+
+
 class Cursor:
     """The position of a loader: how many batches its user got, not how many were made ahead.
+
+    Each iteration is of the epoch after that of the one before, also while that one still goes on. It counts from its
+    first batch on, for some libraries make iterators that they do not use.
 
     Parameters
     ----------
@@ -88,22 +150,37 @@ class Cursor:
     def __init__(self, stream: TileStream) -> None:
         self._stream = stream
         self._position = Position(0, 0)
-        self._broken_off = False
+        self._track = Track(self._position)
 
-    def begin(self) -> Position:
+    @property
+    def track(self) -> Track:
+        """What an iterator that is made now is to begin by."""
+        return self._track
+
+    def begin(self, track: Track) -> Position:
         """Where an iteration begins: at the position that was set, or at the beginning of the next epoch."""
-        if self._broken_off and self._position.batch:
-            self._position = Position(self._position.epoch + 1, 0)
-        self._broken_off = True
-        return self._position
+        start, track.next = track.next, Position(track.next.epoch + 1, 0)
+        if track is self._track:
+            self._position = start
+        return start
 
-    def reach(self, position: Position) -> None:
-        """Note that all batches before a position were handed over."""
-        self._position = position
+    def reach(self, track: Track, position: Position) -> None:
+        """Note that all batches of an iteration before a position were handed over."""
+        # One without end has gone through several epochs.
+        track.next = max(track.next, Position(position.epoch + (position.batch > 0), 0))
+        # Iterators from before a position was set say nothing about where the next begins.
+        if track is self._track:
+            self._position = position
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration begin with the first batch of an epoch."""
-        self._set(Position(epoch, 0))
+        """Let the next iteration begin with the first batch of an epoch.
+
+        Raises
+        ------
+        SpecError
+            If there is no such epoch.
+        """
+        self._set(Position(whole_number("epoch", epoch), 0))
 
     def state_dict(self) -> dict[str, Any]:
         """As `write_state`."""
@@ -114,4 +191,4 @@ class Cursor:
         self._set(read_state(self._stream, state))
 
     def _set(self, position: Position) -> None:
-        self._position, self._broken_off = position, False
+        self._position, self._track = position, Track(position)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slidekit.errors import DatasetError, RecordError
+from slidekit.errors import DatasetError
 from slidekit.io.record_reader import RecordReader
 from slidekit.io.record_table import RecordTable
+from slidekit.loading.mismatch import is_same_name, say_misplaced, say_other_slide
 from slidekit.loading.options import LoaderOptions
 from slidekit.loading.order import Order
 from slidekit.loading.tiles import Labels, RawTiles
 
-__all__ = ["TileStream", "say_misplaced"]
+__all__ = ["TileStream"]
+
+_EPOCHS_KEPT = 2
+"""Orders that are kept: of two iterations at a time, or of an epoch's last batches and the first of the next."""
 
 
 class TileStream:
@@ -74,7 +77,8 @@ class TileStream:
         )
         self.reader = RecordReader(table, check_crc=options.check_crc)
         self.num_classes = _count_classes(labels, num_classes) if options.onehot else None
-        self._epoch: tuple[int, NDArray[np.int64]] | None = None
+        # Replaced as a whole, which needs no lock.
+        self._epochs: tuple[tuple[int, NDArray[np.int64]], ...] = ()
         if not self.num_batches():
             raise DatasetError(
                 f"There is no batch: {self.order.total} tiles are left of {len(table)}.",
@@ -83,7 +87,7 @@ class TileStream:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_epoch": None}
+        return {**self.__dict__, "_epochs": ()}
 
     @property
     def batch_size(self) -> int:
@@ -103,23 +107,23 @@ class TileStream:
     def numbers(self, epoch: int, batch: int) -> NDArray[np.int64]:
         """Numbers in the table, (n,) int64, of the tiles of a batch."""
         first, last = self._cut(batch)
-        kept = self._epoch
-        if kept is None or kept[0] != epoch:
-            kept = self._epoch = (epoch, self.order.epoch(epoch))
-        return kept[1][first:last]
+        kept = self._epochs
+        order = next((order for number, order in kept if number == epoch), None)
+        if order is None:
+            order = self.order.epoch(epoch)
+            self._epochs = ((epoch, order), *kept[: _EPOCHS_KEPT - 1])
+        return order[first:last]
 
     def seeds(self, epoch: int, batch: int) -> NDArray[np.int64]:
         """One seed for each tile of a batch, (n,) int64, not negative.
 
-        They depend on the loader's seed, the epoch and the place in the epoch's order of all shards. Mixed by the
-        finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA).
+        They depend on the loader's seed, the epoch and the place in the epoch's order of all shards.
         """
-        digest = hashlib.sha256(f"{self.options.seed}\0{epoch}\0augmentation".encode()).digest()
-        places = self.order.places(*self._cut(batch)).astype(np.uint64)
-        mixed = np.uint64(int.from_bytes(digest[:8], "little")) + places * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+        return _mix(f"{self.options.seed}\0{epoch}\0augmentation", self.order.places(*self._cut(batch)))
+
+    def tile_seeds(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As `seeds`, for tiles outside of any epoch; they depend on the loader's seed and the tiles' numbers."""
+        return _mix(f"{self.options.seed}\0augmentation of single tiles", numbers)
 
     def read(self, numbers: ArrayLike) -> RawTiles:
         """Read the records of some tiles.
@@ -132,12 +136,17 @@ class TileStream:
         Raises
         ------
         RecordError
-            If one is damaged, no tile, or lies elsewhere than the index says that gave it its label.
+            If one is damaged, no tile, lies elsewhere than the index says that gave it its label, or is of another
+            slide than the one whose label it would get.
         """
         chosen = np.asarray(numbers, np.int64)
         records = self.reader.records(chosen)
         files = self.table.file_of(chosen)
         locations = np.array([(record.loc_x, record.loc_y) for record in records], np.int64).reshape(-1, 2)
+        if self.labels_slides:
+            for file, record in zip(files.tolist(), records, strict=True):
+                if not is_same_name(record.slide, self.table.slides[file]):
+                    raise say_other_slide(self.table.paths[file], record.slide)
         places = self.places_of_labels(chosen)
         if places is not None and (wrong := np.flatnonzero((places != locations).any(axis=1))).size:
             raise say_misplaced(self.table.paths[files[wrong[0]]], locations[wrong[0]], places[wrong[0]])
@@ -149,6 +158,11 @@ class TileStream:
             labels=self._labels_of(chosen, files),
             paths=[self.table.paths[file] for file in files],
         )
+
+    @property
+    def labels_slides(self) -> bool:
+        """Whether labels are of slides, and go by the names of files."""
+        return self.labels is not None and not self.labels.per_tile
 
     def places_of_labels(self, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Where tiles lie, (n, 2) int64, by the indexes that gave them labels of their own; None without such."""
@@ -189,14 +203,13 @@ class TileStream:
         return vectors
 
 
-def say_misplaced(path: Path, found: NDArray[np.int64], expected: NDArray[np.int64]) -> RecordError:
-    """The error of a tile whose record and index disagree, so that its label would be another tile's."""
-    here, there = (f"({x}, {y})" for x, y in (found, expected))
-    return RecordError(
-        f"the index says that a tile lies at {there}, and its record says {here}.",
-        mend="Write the indexes anew, with Dataset.rebuild_index().",
-        path=path,
-    )
+def _mix(text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A seed, not negative, for each number; mixed by the finaliser of SplitMix64 (Steele, Lea, Flood 2014, OOPSLA)."""
+    digest = hashlib.sha256(text.encode()).digest()
+    mixed = np.uint64(int.from_bytes(digest[:8], "little")) + numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
 
 
 def _used_tiles(labels: Labels | None, table: RecordTable) -> NDArray[np.bool_] | None:

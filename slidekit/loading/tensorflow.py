@@ -12,13 +12,12 @@ import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused
 
 from slidekit.augment import draw
 from slidekit.augment.parameters import WIDTH
-from slidekit.augment.tensorflow import apply
-from slidekit.errors import NormalizerError
+from slidekit.loading.batches.tensorflow import finish, finish_one
 from slidekit.loading.decode import image_size
-from slidekit.loading.options import LoaderOptions
+from slidekit.loading.mismatch import NAME_MEND, PLACE_MEND, spellings
+from slidekit.loading.options import LoaderOptions, whole_number
 from slidekit.loading.position import Position, read_state, write_state
 from slidekit.loading.stream import TileStream
-from slidekit.norm import StainNormalizer
 
 __all__ = ["tile_dataset"]
 
@@ -91,9 +90,11 @@ def tile_dataset(
     return dataset
 
 
-def _state_after(stream: TileStream, start: Position, steps: int) -> dict[str, Any]:
+def _state_after(stream: TileStream, start: Position, steps: Any) -> dict[str, Any]:
     """Where the dataset stands when so many of its batches were used; those made ahead cannot be known here."""
-    return write_state(stream, start.after(steps, stream.num_batches()))
+    # A variable, such as the optimizer's iterations, is what a training has at hand.
+    taken = whole_number("steps", steps.numpy() if hasattr(steps, "numpy") else steps)
+    return write_state(stream, start.after(taken, stream.num_batches()))
 
 
 class _Chunks:
@@ -120,6 +121,8 @@ class _Chunks:
             spec["label"] = tf.TensorSpec((None, *values.shape[1:]), values.dtype)
             if stream.labels.per_tile:
                 spec["place"] = tf.TensorSpec((None, 2), tf.int64)
+            else:
+                spec["named"] = tf.TensorSpec((None, 2), tf.string)
         if options.image_letters:
             spec["parameters"] = tf.TensorSpec((None, WIDTH), tf.int32)
         if options.augments_stains:
@@ -154,6 +157,8 @@ class _Chunks:
             parts["label"] = stream.labels.values[rows]
         if (places := stream.places_of_labels(numbers)) is not None:
             parts["place"] = places
+        if stream.labels_slides:
+            parts["named"] = np.array([_bytes_of(stream.table.slides[row]) for row in rows], object)
         if options.letters:
             seeds = [stream.seeds(epoch, batch) for batch in batches]
             if options.image_letters:
@@ -162,6 +167,11 @@ class _Chunks:
                 # As for numpy and torch, the first seed of a batch is that of its normalisation.
                 parts["seed"] = np.concatenate([np.full_like(some, some[0]) for some in seeds])
         return parts
+
+
+def _bytes_of(name: str) -> list[bytes]:
+    """Ways of writing a name: TensorFlow compares bytes."""
+    return [spelling.encode() for spelling in spellings(name)]
 
 
 def _of_epochs(chunks: _Chunks) -> tf.data.Dataset:
@@ -182,9 +192,9 @@ def _of_chunks(chunks: _Chunks, dataset: tf.data.Dataset) -> tf.data.Dataset:
     records = dataset.prefetch(max(2, _AHEAD // chunks.tiles)).unbatch()
     tiles = records.map(_as_it_stands(partial(_decode, options, chunks.size)), _AUTOTUNE)
     if options.batch_size is None:
-        return tiles.map(_as_it_stands(partial(_finish_one, options, classes)), _AUTOTUNE)
+        return tiles.map(_as_it_stands(partial(finish_one, options, classes)), _AUTOTUNE)
     batches = tiles.batch(options.batch_size, drop_remainder=options.drop_last)
-    return batches.map(_as_it_stands(partial(_finish, options, classes)), _AUTOTUNE)
+    return batches.map(_as_it_stands(partial(finish, options, classes)), _AUTOTUNE)
 
 
 def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Parts:
@@ -199,49 +209,15 @@ def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Pa
     checks = [is_right]
     if "place" in parts:
         place = tf.stack((tile["loc_x"], tile["loc_y"]))
-        what = (*whose, "lies at", parts["place"], "by the index. Write the indexes anew, with rebuild_index().")
+        what = (*whose, "lies at", parts["place"], "by the index.", PLACE_MEND)
         checks.append(tf.debugging.Assert(tf.reduce_all(place == parts["place"]), what))
+    if "named" in parts:
+        what = (*whose, "would get the label of slide", parts["named"][0], "by its file's name.", NAME_MEND)
+        is_named = tf.reduce_any(tf.strings.strip(tile["slide"]) == parts["named"])
+        checks.append(tf.debugging.Assert(is_named, what))
     with tf.control_dependencies(checks):
         decoded: _Parts = {"image": tf.ensure_shape(image, shape)}
     # What is taken along is copied into batches.
     wanted = (*(("slide",) if options.incl_slidenames else ()), *(("loc_x", "loc_y") if options.incl_loc else ()))
     decoded |= {name: tile[name] for name in wanted}
-    return decoded | {name: part for name, part in parts.items() if name not in ("record", "place")}
-
-
-def _finish_one(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
-    finished = _finish(options, classes, {name: part[tf.newaxis] for name, part in parts.items()})
-    return tf.nest.map_structure(lambda part: part[0], finished)
-
-
-def _finish(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
-    """Normalise, augment and scale a batch, and put it together in the order of `slidekit.loading.batch.pack`."""
-    images = parts["image"]
-    if options.method is not None:
-        images = _normalize(options.method, images, parts["seed"][0] if options.augments_stains else None)
-    if options.image_letters:
-        images = apply(images, parts["parameters"], options.image_letters)
-    if options.standardize:
-        images = tf.cast(images, tf.float32) / 127.5 - 1
-    found = [images]
-    if "label" in parts:
-        found.append(parts["label"] if classes is None else tf.one_hot(parts["label"], classes))
-    if options.incl_slidenames:
-        found.append(parts["slide"])
-    if options.incl_loc:
-        found += [parts["loc_x"], parts["loc_y"]]
-    return tuple(found) if len(found) > 1 else images
-
-
-def _normalize(normalizer: StainNormalizer, images: _Tensor, seed: _Tensor | None) -> _Tensor:
-    """Normalise in the graph; by numpy, where that is the only one who can."""
-    both = None if seed is None else tf.stack((tf.constant(0, tf.int64), seed))
-    try:
-        return normalizer.transform(images, seed is not None, seed=both)
-    except NormalizerError:
-
-        def by_numpy(batch: np.ndarray[Any, Any], number: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return np.asarray(normalizer.transform(batch, seed is not None, seed=int(number)))
-
-        number = tf.constant(0, tf.int64) if seed is None else seed
-        return tf.ensure_shape(tf.numpy_function(by_numpy, (images, number), tf.uint8), images.shape)
+    return decoded | {name: part for name, part in parts.items() if name not in ("record", "place", "named")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,43 @@ def test_threads_change_nothing(tiles: TileFolder) -> None:
 
     assert all(np.array_equal(*pair) for pair in zip(one, two, strict=True))
     assert (len(one), one.num_tiles) == (7, TOTAL)
-    with pytest.raises(SpecError, match="num_threads"):
-        ArrayLoader(tiles.stream(), num_threads=0)
+    for wrong in (0, 1.5):
+        with pytest.raises(SpecError, match="num_threads"):
+            ArrayLoader(tiles.stream(), num_threads=wrong)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_loader_that_was_used_works_in_a_forked_process(tiles: TileFolder) -> None:
+    loader = ArrayLoader(tiles.stream(batch_size=8, shuffle=False), num_threads=2)
+    expected = sum(int(batch.sum()) for batch in loader)
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+
+    child = context.Process(target=lambda: results.put(sum(int(batch.sum()) for batch in loader)))
+    child.start()
+    child.join(20)
+
+    hangs = child.is_alive()
+    child.kill()
+    assert not hangs
+    assert results.get() == expected
+
+
+def test_an_iteration_is_of_the_epoch_that_was_next_when_it_began(tiles: TileFolder) -> None:
+    loader = load(tiles, batch_size=4)
+    epochs = [list(loader) for _ in range(4)]
+    loader.set_epoch(0)
+
+    first = iter(loader)
+    loader.set_epoch(3)
+    later = iter(loader)
+
+    for pair in (zip(first, epochs[0], strict=True), zip(later, epochs[3], strict=True)):
+        assert all(np.array_equal(got, expected) for got, expected in pair)
+    loader.set_epoch(1)
+    for one, other, *expected in zip(loader, loader, epochs[1], epochs[2], strict=True):
+        assert np.array_equal(one, expected[0])
+        assert np.array_equal(other, expected[1])
 
 
 def test_work_is_done_in_order(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tile_folder import COUNTS, PX, make_folder
 
 import slidekit
-from slidekit.errors import DatasetError, MissingExtraError
+from slidekit.errors import DatasetError, MissingExtraError, SpecError
 from slidekit.loading.arrays import ArrayLoader
 
 TOTAL = sum(COUNTS.values())
@@ -83,6 +83,11 @@ def test_a_state_is_taken_and_another_dataset_refuses_it(dataset: slidekit.Datas
     )
     with pytest.raises(DatasetError, match="of another loader"):
         dataset.filter({"kind": "x"}).numpy("kind", 4, state=state)
+
+
+def test_options_that_there_are_not_are_said(dataset: slidekit.Dataset) -> None:
+    with pytest.raises(SpecError, match=r"'num_workers'.*batch_size.*num_shards"):
+        dataset.numpy(num_workers=2)
 
 
 def test_no_records_are_an_error(dataset: slidekit.Dataset) -> None:

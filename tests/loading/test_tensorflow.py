@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from itertools import islice
 
 import numpy as np
@@ -247,7 +248,32 @@ def test_an_index_that_names_other_places_is_an_error_where_labels_go_by_place(t
         list(dataset_of(tmp_path).tensorflow(labels, batch_size=2))
 
 
+def test_labels_of_slides_are_given_to_no_other_slide(tmp_path):
+    # Arrange
+    path, _ = write_slide(tmp_path / "24px_12um", "g", 4)
+    path.rename(path.with_name("h.tfrecords"))
+    index_path(path).unlink()
+    places = pd.DataFrame({"label": [0, 1, 2, 3]}, index=[f"h-{100 * n}-{ord('g')}" for n in range(4)])
+
+    # Act, assert
+    with pytest.raises(tf.errors.OpError, match=r"(?s)tile of slide.*g.*label of slide.*h.*roi_labels"):
+        list(dataset_of(tmp_path).tensorflow({"h": 1}, batch_size=2))
+    assert len(list(dataset_of(tmp_path).tensorflow(places, batch_size=2))) == 2
+
+
+def test_steps_may_be_a_variable(dataset):
+    loaded = dataset.tensorflow(batch_size=6)
+
+    for steps in (tf.Variable(3, dtype=tf.int64), np.int64(3), tf.constant(3)):
+        assert json.loads(json.dumps(loaded.state_dict(steps))) == loaded.state_dict(3)
+    for wrong in (-3, 1.5):
+        with pytest.raises(SpecError, match="steps="):
+            loaded.state_dict(wrong)
+
+
 def test_wrong_options(dataset):
+    with pytest.raises(SpecError, match=r"'shard_id'.*shard_idx"):
+        dataset.tensorflow(shard_id=2)
     with pytest.raises(SpecError, match="xyrjbndspc"):
         dataset.tensorflow(augment="z")
     with pytest.raises(SpecError, match="shard_index=3"):

@@ -12,7 +12,7 @@ from record_files import slideflow_folder
 from tile_folder import COUNTS, PX, Given, TileFolder, make_folder, png
 
 import slidekit
-from slidekit.errors import RecordError
+from slidekit.errors import RecordError, SpecError
 from slidekit.loading.arrays import ArrayLoader
 
 torch = pytest.importorskip("torch")
@@ -139,8 +139,110 @@ def test_the_map_gives_tiles_by_number(tiles: TileFolder) -> None:
     assert len(dataset) == TOTAL
     assert [int(part) for part in dataset[9][1:]] == [2, 10, 2]
     assert torch.equal(dataset[-1][0], dataset[TOTAL - 1][0])
+    assert torch.equal(dataset[np.int64(3)][0], dataset[torch.tensor(3)][0])
     with pytest.raises(IndexError):
         dataset[TOTAL]
+    with pytest.raises(SpecError, match="Subset"):
+        dataset[0:3]
+
+
+def test_the_map_has_the_tiles_that_are_used_one_by_one(tiles: TileFolder) -> None:
+    labels = Given(np.array([0, 1, -1, 2]), used=np.array([True, True, False, True]))
+    options: dict[str, Any] = {"batch_size": 8, "incl_loc": True, "clip": [7, 1, 12, 2]}
+
+    loader = TileLoader(tiles.stream(labels, **options), map_style=True)
+    found = [loader.dataset[number] for number in range(len(loader.dataset))]
+
+    assert [(int(label), int(x), int(y)) for _, label, x, y in found] == [
+        *((0, 10 * tile, 0) for tile in range(7)),
+        (1, 0, 1),
+        (2, 0, 3),
+        (2, 10, 3),
+    ]
+    assert {image.shape for image, *_ in found} == {(3, PX, PX)}
+    assert len(loader.dataset) == loader.num_tiles == len(TileLoader(tiles.stream(labels, **options)).dataset) == 10
+
+
+def test_a_tile_of_the_map_is_augmented_by_the_seed(tiles: TileFolder) -> None:
+    def images(seed: int) -> Any:
+        dataset = TileLoader(tiles.stream(augment="xyr", seed=seed), map_style=True).dataset
+        return torch.stack([dataset[number] for number in range(TOTAL)])
+
+    assert torch.equal(images(1), images(1))
+    assert not torch.equal(images(1), images(2))
+
+
+@pytest.mark.parametrize("way", [{}, {"map_style": True}, {"num_workers": 2}], ids=str)
+def test_iterations_at_a_time_are_of_epochs_of_their_own(tiles: TileFolder, way: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"batch_size": 4, "incl_loc": True}
+    arrays = ArrayLoader(tiles.stream(**options))
+    epochs = [places(arrays) for _ in range(6)]
+    loader = TileLoader(tiles.stream(**options), **way)
+
+    iter(loader)  # is not used, and does not count
+    pairs = list(zip(loader, loader, strict=True))
+    first = iter(loader)
+    loader.set_epoch(5)
+    later = iter(loader)
+
+    assert [places(column) for column in zip(*pairs, strict=True)] == epochs[:2]
+    assert [places(first), places(later)] == [epochs[2], epochs[5]]
+
+
+@pytest.mark.long
+def test_spawned_workers_begin_where_their_iteration_does(tiles: TileFolder) -> None:
+    options: dict[str, Any] = {"batch_size": 1, "incl_loc": True}
+    arrays = ArrayLoader(tiles.stream(**options))
+    epochs = [places(arrays) for _ in range(3)]
+    loader = TileLoader(tiles.stream(**options), num_workers=2, multiprocessing_context="spawn")
+
+    first = iter(loader)
+    loader.set_epoch(2)
+    later = iter(loader)
+
+    assert [places(first), places(later)] == [epochs[0], epochs[2]]
+
+
+def test_persistent_workers_serve_one_iteration(tiles: TileFolder) -> None:
+    loader = TileLoader(tiles.stream(batch_size=4), num_workers=1, persistent_workers=True)
+    iterator = iter(loader)
+    next(iterator)
+
+    assert len(list(loader)) == 7
+    with pytest.raises(SpecError, match=r"Another iteration has begun.*persistent_workers"):
+        next(iterator)
+
+
+def test_a_seed_may_be_any_whole_number(tiles: TileFolder) -> None:
+    options: dict[str, Any] = {"batch_size": 4, "seed": 2**64 + 1, "augment": "xyr"}
+    for expected, got in zip(ArrayLoader(tiles.stream(**options)), TileLoader(tiles.stream(**options)), strict=True):
+        assert np.array_equal(got.permute(0, 2, 3, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize("name", ["sampler", "shuffle", "batch_sampler", "shard_id", "normaliser"])
+def test_options_that_there_are_not_are_said(tiles: TileFolder, name: str) -> None:
+    for style in (False, True):
+        with pytest.raises(SpecError, match=rf"'{name}'.*batch_size.*normalizer.*pin_memory"):
+            TileLoader(tiles.stream(), map_style=style, **{name: [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("transform", "standardize", "said"),
+    [
+        (lambda image: image.flatten(), True, r"\(192,\), torch.uint8, which standardize"),
+        (lambda image: image / 255, True, r"torch.float32, which standardize.*uint8"),
+        (lambda image: image.numpy(), False, "a ndarray.*must return a tensor"),
+        (lambda image: image[:, : 2 + int(image[1, -1, -1]) // 10 % 3], False, "another image of the batch"),
+    ],
+)
+def test_what_a_transform_must_return_is_said(tiles: TileFolder, transform: Any, standardize: bool, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        list(TileLoader(tiles.stream(batch_size=8, standardize=standardize), transform=transform))
+
+
+def test_a_transform_may_return_vectors_that_are_not_scaled(tiles: TileFolder) -> None:
+    loader = TileLoader(tiles.stream(batch_size=8), transform=lambda image: image.float().mean((1, 2)))
+    assert next(iter(loader)).shape == (8, 3)
 
 
 def test_images_are_scaled_and_transformed(tiles: TileFolder) -> None:
@@ -205,8 +307,10 @@ def test_a_dataset_gives_its_loader(tmp_path: Path) -> None:
 
     assert [loader.num_tiles for loader in ranks] == [12, 12]
     assert [image.shape[0] for image, _ in batches[0]] == [5, 5, 2]
-    loader = dataset.torch(labels, 5, state=ranks[0].state_dict(), rank=0, num_replicas=2, even_shards=True)
+    loader = dataset.torch(labels, 5, state=ranks[0].state_dict(), shard_idx=0, num_shards=2, even_shards=True)
     assert torch.equal(next(iter(loader))[0], next(iter(ranks[0]))[0])
+    with pytest.raises(SpecError, match=r"shard_index=5 .*rank.* none of 2"):
+        dataset.torch(labels, 5, rank=5, num_replicas=2)
 
 
 @pytest.mark.long
