@@ -21,13 +21,12 @@ import cv2  # noqa: E402
 cv2.setNumThreads(1)
 
 from benchmarks import page  # noqa: E402
+from benchmarks.apart import measure_apart  # noqa: E402
 from benchmarks.bench_slide import make_bench_slide  # noqa: E402
 from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
 from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
 from benchmarks.frameworks import FRAMEWORKS, measure_frameworks  # noqa: E402
 from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
-from benchmarks.loading import measure_opening, measure_torch  # noqa: E402
-from benchmarks.loading_tensorflow import BY_HAND, BY_HAND_EXACT, SLIDEKIT, measure_tensorflow  # noqa: E402
 from benchmarks.masks import measure_masks  # noqa: E402
 from benchmarks.normalizers import measure_normalizers  # noqa: E402
 from benchmarks.records import write_records  # noqa: E402
@@ -150,13 +149,11 @@ def _frameworks(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
 
 def _loading(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     records = write_records(slide, folder / "records")
-    by_torch = measure_torch(sorted(records.glob("*/*.tfrecords")), rounds=rounds)
-    by_tensorflow = measure_tensorflow(records, rounds=rounds)
+    paths = sorted(map(str, records.glob("*/*.tfrecords")))
     return {
-        "opening": measure_opening(folder / "indexes", rounds=rounds),
-        "torch": by_torch,
-        "tensorflow": {way: by_tensorflow.per_second(way) for way in by_tensorflow.wall},
-        "tensorflow_ratios": {way: by_tensorflow.ratio(SLIDEKIT, way, wall=True) for way in (BY_HAND, BY_HAND_EXACT)},
+        "opening": measure_apart("loading.measure_opening", str(folder / "indexes"), rounds=rounds),
+        "torch": measure_apart("loading.measure_torch", paths, rounds=rounds),
+        "tensorflow": measure_apart("loading_tensorflow.measure_tensorflow", str(records), rounds=rounds),
     }
 
 

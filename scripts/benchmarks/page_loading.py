@@ -15,10 +15,10 @@ def loading_section(measured: dict[str, Any]) -> str:
         f" | {run['ratio']:.2f} | {run['ratio of CPU']:.2f} |"
         for name, run in measured["torch"].items()
     )
-    ours = measured["tensorflow"]["slidekit"]
+    by_tensorflow = measured["tensorflow"]["images/s"]
     tensorflow_rows = "\n".join(
-        f"| TensorFlow | {ours:.0f} | {way}: {measured['tensorflow'][way]:.0f} | {ratio:.2f} | |"
-        for way, ratio in measured["tensorflow_ratios"].items()
+        f"| TensorFlow | {by_tensorflow['slidekit']:.0f} | {way}: {by_tensorflow[way]:.0f} | {ratio:.2f} | |"
+        for way, ratio in measured["tensorflow"]["ratio"].items()
     )
     return f"""
 ## Reading TFRecords

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from slidekit.pixels.image import RGBImage
 
 __all__ = ["Loading", "import_loading"]
+
+logger = logging.getLogger(__name__)
 
 
 class Loading(Selection):
@@ -321,6 +325,8 @@ class Loading(Selection):
         records = self._records()
         if not records:
             raise self._say_no_records()
+        if options.method is not None:
+            _warn_of_normalized({path.parent for path in records.values()})
         table = RecordTable.open(list(records.values()))
         found = settle_labels(labels, table, self.label_rows(), use_float=use_float)
         # By the tiles that the table lists, for they are what is read.
@@ -356,6 +362,20 @@ def _count_labelled(
     left = np.add.reduceat(np.append(labels.used & (places < np.repeat(tiles, counts)), 0), starts[:-1], dtype=np.int64)
     # Of a file without tiles, reduceat gives what stands at its place.
     return np.where(counts, left, 0)
+
+
+def _warn_of_normalized(folders: set[Path]) -> None:
+    """Say if tiles were normalised when they were extracted: they would be normalised twice."""
+    from slidekit.io.spec_file import spec_value
+
+    for folder in sorted(folders):
+        if method := spec_value(folder, "normalizer"):
+            logger.warning(
+                "%s: these tiles were normalised by %s when they were extracted, and now are again. Extract them "
+                "without, or leave out normalizer=.",
+                folder,
+                method,
+            )
 
 
 def import_loading(framework: str) -> ModuleType:

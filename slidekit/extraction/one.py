@@ -27,6 +27,9 @@ _log = logging.getLogger("slidekit")
 
 _SECONDS_BETWEEN_EVENTS = 0.2
 
+_NO_REGIONS = "No regions of interest."
+_NOTHING_IN_FILE = "The file of regions of interest holds none that lies on the slide."
+
 
 def run_job(
     job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEvent], None] | None = None
@@ -46,9 +49,8 @@ def run_job(
     try:
         report = _extract(job, spec, on_event)
     except MissingROIError as error:
-        report = SlideReport(
-            slide=job.name, path=str(job.path), status="skipped", reason=f"No regions of interest. {error.mend or ''}"
-        )
+        why = _NO_REGIONS if job.rois is None else _NOTHING_IN_FILE
+        report = SlideReport(slide=job.name, path=str(job.path), status="skipped", reason=f"{why} {error.mend or ''}")
     except SlidekitError as error:
         report = _failed(job, _say(job, error), error)
     except Exception as error:  # noqa: BLE001 - a slide must never take others with it, whatever happens in it

@@ -12,7 +12,7 @@ _FIRST = 1 << 14
 
 
 class GrowingColumn:
-    """uint32 of unknown number; for more room, the system moves pages instead of copying what is in them.
+    """uint32 of unknown number. Room is found for as many as are expected: what is not used of it costs no memory.
 
     Attributes
     ----------
@@ -24,17 +24,24 @@ class GrowingColumn:
         self.total = 0
         self._column = np.empty(_FIRST, np.uint32)
 
-    def add(self, values: NDArray[np.int64]) -> None:
-        """Add numbers, which are known to fit into 32 bits."""
+    def add(self, values: NDArray[np.int64], *, left: float = 0) -> None:
+        """Add numbers, which are known to fit into 32 bits.
+
+        Parameters
+        ----------
+        values
+            The numbers.
+        left
+            How many may come after them; an estimate.
+        """
         end = self.total + len(values)
         if end > len(self._column):
-            # Nobody else has seen the array: no reference to its old place can be left.
-            self._column.resize(max(end, 2 * len(self._column)), refcheck=False)
+            grown = np.empty(end + max(self.total, int(1.1 * left)), np.uint32)
+            grown[: self.total] = self._column[: self.total]
+            self._column = grown
         self._column[self.total : end] = values
         self.total = end
 
     def joined(self) -> NDArray[np.uint32]:
-        """All numbers in the order in which they were added, (total,); nothing can be added any more."""
-        column, self._column = self._column, np.empty(0, np.uint32)
-        column.resize(self.total, refcheck=False)
-        return column
+        """All numbers in the order in which they were added, (total,)."""
+        return self._column[: self.total]

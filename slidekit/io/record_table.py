@@ -74,7 +74,7 @@ class RecordTable:
         for run in runs:
             counts += run.counts
             offsets.append(run.extents[-lengths.total % _BLOCK :: _BLOCK, 0].copy())
-            lengths.add(run.extents[:, 1])
+            lengths.add(run.extents[:, 1], left=len(run.extents) * (len(paths) - len(counts) + 1) / len(run.counts))
         self.sizes = sizes
         self.starts = np.cumsum(counts, dtype=np.int64)
         self.lengths = lengths.joined()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import MissingROIError, RecordError
+from slidekit.io.spec_file import spec_value
 from slidekit.io.tfrecord import TileRecord, iter_records
 from slidekit.record_tools.batch import check_stop, for_each
 from slidekit.record_tools.destination import check_destination, check_sources, writing_into
@@ -28,8 +28,6 @@ __all__ = ["ROISplit", "split_by_roi"]
 
 _STRIDE_DIVS = range(1, 33)
 """Strides at which the exact places of tiles are looked for, where no spec of an extraction says which it was."""
-
-_SPEC_FILE = "extraction.json"
 
 
 @dataclass(frozen=True)
@@ -141,12 +139,8 @@ def _cells(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 
 def _stride_div_of(folder: Path) -> float | None:
     """What the extraction beside the records says, if there was one; None if not."""
-    try:
-        content = json.loads((folder / _SPEC_FILE).read_bytes())
-        found = float(content["spec"]["stride_div"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return found if 0 < found < np.inf else None
+    found = spec_value(folder, "stride_div")
+    return float(found) if isinstance(found, int | float) and 0 < found < np.inf else None
 
 
 def exact_corners(

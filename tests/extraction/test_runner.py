@@ -530,3 +530,17 @@ def test_a_damaged_region_file_is_named(jobs, make_spec, tmp_path) -> None:
     rois.write_text("[{")
     reports = run([replace(jobs[0], rois=rois)], make_spec())
     assert reports[jobs[0].path].reason.startswith("outlines.geojson, line 1: ")
+
+
+def test_a_file_of_regions_that_lie_elsewhere_is_the_reason_that_is_given(jobs, make_spec, tmp_path) -> None:
+    # Arrange: the regions of another slide, far beyond this one
+    rois = tmp_path / "elsewhere.csv"
+    corners = ((9e6, 9e6), (9.1e6, 9e6), (9.1e6, 9.1e6))
+    rois.write_text("roi_name,label,x_base,y_base\n" + "".join(f"a,tumor,{x:.0f},{y:.0f}\n" for x, y in corners))
+
+    # Act
+    (report,) = run([replace(jobs[0], rois=rois)], make_spec(roi_method="inside")).values()
+
+    # Assert
+    assert report.status == "skipped"
+    assert report.reason.startswith("The file of regions of interest holds none that lies on the slide.")

@@ -103,3 +103,18 @@ def test_a_framework_that_is_not_installed_is_said(dataset: slidekit.Dataset, mo
 
     with pytest.raises(MissingExtraError, match=r"slidekit\[torch\]"):
         dataset.torch()
+
+
+def test_tiles_that_were_normalised_before_are_told_of(dataset: slidekit.Dataset, caplog) -> None:
+    # Arrange
+    folder = dataset.tfrecords()[0].parent
+    (folder / "extraction.json").write_text('{"spec": {"normalizer": "macenko"}}')
+
+    # Act
+    dataset.numpy(batch_size=4)
+    quiet = caplog.text
+    dataset.numpy(batch_size=4, normalizer="reinhard")
+
+    # Assert
+    assert "normalised" not in quiet
+    assert f"{folder}: these tiles were normalised by macenko when they were extracted" in caplog.text

@@ -91,7 +91,8 @@ def read_metadata(path: Path) -> SlideMetadata:
         If the file is missing or is not a slide.
     """
     if not path.is_file():
-        raise SlideOpenError("there is no such file.", mend="Check the path.", path=path)
+        what = "is a folder, not a slide." if path.is_dir() else "there is no such file."
+        raise SlideOpenError(what, mend="Name a slide in it." if path.is_dir() else "Check the path.", path=path)
     if path.stat().st_size == 0:
         raise SlideOpenError("the file is empty.", mend="Copy it again.", path=path)
     vendor = openslide.OpenSlide.detect_format(str(path))

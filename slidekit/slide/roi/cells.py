@@ -84,7 +84,7 @@ def select_cells(
     if method in ("inside", "outside") and not rois:
         raise MissingROIError(
             f"roi_method={method!r} needs regions of interest, and the slide has none.",
-            mend='Add a file of regions for the slide, or use roi_method="auto".',
+            mend='Give regions that lie on the slide, or use roi_method="auto".',
         )
     inside, outside = np.zeros(len(boxes), np.bool_), np.ones(len(boxes), np.bool_)
     roi_index = np.full(len(boxes), -1, np.int64)

@@ -68,7 +68,7 @@ def test_what_is_no_slide(tmp_path, name, content, says):
 
 
 def test_a_folder_is_no_slide(tmp_path):
-    with pytest.raises(SlideOpenError, match="no such file"):
+    with pytest.raises(SlideOpenError, match=r"is a folder, not a slide\. Name a slide in it"):
         open_slide(tmp_path)
 
 
