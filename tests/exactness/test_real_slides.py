@@ -18,7 +18,7 @@ pytestmark = pytest.mark.realdata
 
 CASES = [
     pytest.param("gastric-HE-40x.svs", 256, 128, marks=pytest.mark.long),
-    ("gastric-HE-40x.svs", 256, 256),
+    pytest.param("gastric-HE-40x.svs", 256, 256, marks=pytest.mark.long),
     ("CMU-1-Small-Region.svs", 256, 128),
     ("CMU-1-Small-Region.svs", 256, 256),
 ]

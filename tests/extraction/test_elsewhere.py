@@ -186,6 +186,7 @@ def test_a_call_that_begins_after_ctrl_c_does_nothing(jobs, make_spec, monkeypat
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.long
 def test_a_run_that_breaks_off_leaves_another_run_in_the_same_process_alone(jobs, make_spec, tmp_path) -> None:
     spec = make_spec()
     other = [replace(job, tfrecords=tmp_path / "other" / "64px_64um") for job in jobs]

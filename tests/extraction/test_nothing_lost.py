@@ -126,6 +126,7 @@ def test_records_of_somebody_else_are_not_claimed_by_loose_tiles(job, make_spec,
     assert [path.read_bytes() for path in theirs] == [b"Slideflow's"] * 2
 
 
+@pytest.mark.long
 def test_a_mask_that_is_named_after_its_tile_stays(job, make_spec) -> None:
     run([job], make_spec(save_tiles=True))
     tile = next((job.tiles / job.name).glob("*.jpg"))

@@ -326,6 +326,7 @@ def test_an_unreadable_review_costs_neither_tables_nor_pdf(jobs, make_spec) -> N
     assert "größer".encode("cp1252") in (folder / "review.csv").read_bytes()
 
 
+@pytest.mark.long
 def test_a_helper_that_outlives_a_dead_child_does_not_hold_the_run(jobs, make_spec) -> None:
     from tests_standins import LeavesAHelper
 

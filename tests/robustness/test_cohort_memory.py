@@ -56,7 +56,7 @@ def peak_of_driver(tiny: Path, folder: Path, number: int, report: str) -> float:
 @pytest.mark.parametrize(
     ("number", "report", "most"),
     [
-        pytest.param(120, "no report", 5, id="100 slides"),
+        pytest.param(120, "no report", 5, id="100 slides", marks=pytest.mark.long),
         pytest.param(2020, "no report", 50, id="2000 slides", marks=pytest.mark.long),
         pytest.param(2020, "report", 50, id="2000 slides with their report", marks=pytest.mark.long),
     ],

@@ -123,9 +123,7 @@ def test_shards_add_up_to_the_whole(project, undisturbed) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(
-            options.split(), id=options, marks=[] if options in ("--workers 4", "--threads 3") else pytest.mark.long
-        )
+        pytest.param(options.split(), id=options, marks=[] if options in ("--workers 4",) else pytest.mark.long)
         for options in ("--workers 1", "--workers 2", "--workers 4", "--threads 2", "--threads 3")
     ],
 )

@@ -54,7 +54,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("qc", "levels", "resample"),
     [
         ("otsu", "pyramid", "shrink"),
-        ("blur,otsu", "level 0", "shrink"),
+        pytest.param("blur,otsu", "level 0", "shrink", marks=pytest.mark.long),
         pytest.param("otsu", "level 0", "exact", marks=pytest.mark.long),
     ],
 )
