@@ -1,8 +1,8 @@
 """Reading single records of many TFRecord files, from any thread or process, with few of the files open.
 
 Records are read by `os.pread` and not through a memory map: a file that is cut off while it is read then gives fewer
-bytes, which is an error that can be reported, where a map would kill the process (SIGBUS). To copy a record costs a
-hundredth of what it costs to decode its image.
+bytes, which is an error that can be reported, where a map would kill the process (SIGBUS). To copy a record costs
+about 20 µs, to decode its image of 256 px some 500.
 """
 
 from __future__ import annotations
