@@ -23,6 +23,7 @@ __all__ = ["RunProgress", "report_places", "results_table", "show_results"]
 _STATE_STYLE = {"done": "green", "empty": "yellow", "skipped": "cyan", "failed": "bold red"}
 _MOST_ROWS = 30
 _LONG = 60
+_MOST_NAMED = 3
 _SECONDS_BETWEEN_LINES = 30.0
 # Some file systems keep the time of a change in steps of two seconds.
 _CLOCK_STEP = 2.0
@@ -181,11 +182,28 @@ def show_results(
     grid = Table.grid(padding=(0, 2))
     grid.add_row("slides", f"{len(listed)}: {', '.join(counted)}")
     grid.add_row("tiles", f"{made} in {seconds:.1f} s{rate}")
+    if to_see := _to_look_at(listed):
+        grid.add_row("look at", Text(to_see, overflow="fold"))
     for what, text in _shorten(places):
         grid.add_row(what, Text(text, overflow="fold"))
     failed = "failed" in states
     title, style = ("some slides failed", "red") if failed else ("finished", "green")
     console.print(Panel(grid, title=title, title_align="left", border_style=style))
+
+
+def _to_look_at(reports: Sequence[SlideReport]) -> str:
+    """Slides that a person should look at though they did not fail, the gravest first, and why in a word or two."""
+    from slidekit.report.flags import flags_of, severity
+
+    flagged = [(report, flags_of(report)) for report in sorted(reports, key=severity) if report.status != "failed"]
+    # A slide without tiles says so in the table.
+    said = [
+        f"{_short(report.slide)} ({', '.join(titles)})"
+        for report, flags in flagged
+        if (titles := [flag.title for flag in flags if flag.code not in ("empty", "no_roi")])
+    ]
+    more = f" and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
+    return f"{', '.join(said[:_MOST_NAMED])}{more}"
 
 
 def _shorten(places: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:

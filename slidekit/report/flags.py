@@ -17,10 +17,14 @@ BLUR_WARNING = 0.05
 UNNORMALIZED_WARNING = 0.05
 """Share of kept tiles that the stain normaliser did not change above which a slide is flagged."""
 
+ENLARGED_WARNING = 1.05
+"""Output pixels per pixel of level 0 above which tiles show less than their µm/px promises."""
+
 FLAG_TITLES = {
     "failed": "failed",
     "unreadable": "unreadable tiles",
     "mpp": "µm/px doubtful",
+    "enlarged": "enlarged",
     "tissue": "background doubtful",
     "blur": "out of focus",
     "empty": "no tiles",
@@ -79,6 +83,7 @@ def flags_of(report: SlideReport) -> tuple[Flag, ...]:
         "failed": _failed(report),
         "unreadable": _unreadable(report),
         "mpp": report.mpp_doubt or "",
+        "enlarged": _enlarged(report),
         "tissue": report.tissue_doubt or "",
         "blur": _blur(report),
         "empty": _empty(report),
@@ -107,6 +112,19 @@ def _unreadable(report: SlideReport) -> str:
     share = number / max(report.candidates, number)
     tiles = "tile" if number == 1 else "tiles"
     return f"{number:,} {tiles} of {report.candidates:,} candidates could not be decoded ({percent(share)})."
+
+
+def _enlarged(report: SlideReport) -> str:
+    if not (report.kept and report.mpp_x and report.tile_um_x and report.tile_px):
+        return ""
+    asked = report.tile_um_x / report.tile_px
+    factor = report.mpp_x / asked
+    if factor <= ENLARGED_WARNING:
+        return ""
+    return (
+        f"Tiles are enlarged {factor:.3g} ×: the slide has {report.mpp_x:.4g} µm/px, which is coarser than the"
+        f" {asked:.4g} µm/px of its tiles."
+    )
 
 
 def _blur(report: SlideReport) -> str:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from slidekit.cli import show
-from slidekit.cli.show import RunProgress, report_places, results_table
+from slidekit.cli.show import RunProgress, report_places, results_table, show_results
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.report_model import SlideReport
 
@@ -114,3 +114,17 @@ def test_only_the_report_of_this_run_is_named(tmp_path: Path) -> None:
     assert ("report", pdf) in report_places(tmp_path, since=4999.0)
     assert ("report", pdf) not in report_places(tmp_path, since=5100.0)
     assert ("report", pdf) not in report_places(tmp_path, since=None)
+
+
+def test_slides_to_look_at_are_named_with_the_reason() -> None:
+    done = {"path": "x", "status": "done", "candidates": 9, "counts": {"kept": 9}}
+    reports = [SlideReport(slide=f"blur{n}", blur_burden=0.5, **done) for n in range(4)]
+    reports += [SlideReport(slide="fine", **done), failed("broken"), SlideReport(slide="mpp", mpp_doubt="?", **done)]
+    console = Console(file=io.StringIO(), width=80)
+
+    with console.capture() as capture:
+        show_results(console, reports, seconds=1.0, places=[])
+
+    [line] = [line for line in capture.get().splitlines() if "look at" in line]
+    assert "mpp (µm/px doubtful), blur0 (out of focus), blur1 (out of focus)" in line
+    assert "and 2 more" in capture.get()

@@ -22,6 +22,7 @@ def test_an_ordinary_slide_has_no_flag(report):
         ({"status": "failed", "reason": "Cannot be opened."}, "failed", "Cannot be opened."),
         ({"counts": {"unreadable": 3, "kept": 1231}}, "unreadable", "3 tiles of 1,234"),
         ({"mpp_doubt": "The file says 0.5."}, "mpp", "The file says 0.5."),
+        ({"mpp_x": 1.0, "tile_um_x": 128.0, "tile_px": 256}, "enlarged", "enlarged 2 ×: the slide has 1 µm/px"),
         ({"blur_burden": 0.0501}, "blur", "5.0 % of the tissue"),
         ({"status": "empty", "counts": {"background": 1234}}, "empty", "1,234 of 1,234 candidates are background"),
         ({"status": "skipped", "reason": "No ROI.", "candidates": 0, "counts": {}}, "no_roi", "No ROI."),
@@ -42,6 +43,7 @@ def test_each_reason_to_look_at_a_slide_is_flagged(report, fields, code, said):
     [
         {"blur_burden": 0.05},
         {"blur_burden": None},
+        {"mpp_x": 0.525, "tile_um_x": 128.0, "tile_px": 256},
         {"blur_burden": math.nan},
         {"unnormalized": 32},
         {"status": "skipped", "reason": "Finished before."},
