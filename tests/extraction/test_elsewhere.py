@@ -66,7 +66,13 @@ def test_any_executor_gives_the_same_bytes(jobs, make_spec, tmp_path, kind: str)
     assert sorted(event.slide for event in events if event.kind == "ended") == sorted(job.name for job in jobs)
 
 
-@pytest.mark.parametrize("breaks", [False, True], ids=["the call is lost", "the pool refuses the call"])
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        pytest.param(False, id="the call is lost"),
+        pytest.param(True, id="the pool refuses the call", marks=pytest.mark.long),
+    ],
+)
 def test_a_call_that_is_lost_fails_its_slide_alone(jobs, make_spec, breaks: bool) -> None:
     lost = jobs[1]
     executor = Inline(lost.name, error=BrokenProcessPool("a worker died"), breaks=breaks)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SIZES_KB = [400, *(pytest.param(size, marks=pytest.mark.long) for size in range(100, 2000, 100))]
+SIZES_KB = range(100, 2000, 100)
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", SIZES_KB)
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
     disk, demo, undisturbed, make_project, size: int
