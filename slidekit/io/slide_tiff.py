@@ -119,6 +119,7 @@ def write_tiff(
     quality: int = 85,
     subsampling: Subsampling | None = None,
     photometric: Photometric = "ycbcr",
+    downsamples: Sequence[tuple[float, float]] | None = None,
 ) -> Path:
     """Write a generic tiled pyramid: µm/px, which may differ in x and y, stand in the TIFF resolution tags.
 
@@ -134,6 +135,9 @@ def write_tiff(
         ``jpeg``, or lossless: ``deflate`` or ``none``.
     tile_size, quality, subsampling, photometric
         As for `write_svs`; the last three concern JPEG only.
+    downsamples
+        How many times larger a pixel of each level is than one of the first, along x and y, for the resolution tags;
+        by default what their sizes say, which are rounded.
 
     Returns
     -------
@@ -153,7 +157,8 @@ def write_tiff(
     for number, source in enumerate(sources):
         resolution = None
         if mpp_x is not None and mpp_y is not None:
-            down_x, down_y = sources[0].width / source.width, sources[0].height / source.height
+            sizes = sources[0].width / source.width, sources[0].height / source.height
+            down_x, down_y = sizes if downsamples is None else downsamples[number]
             resolution = (_per_centimetre(mpp_x * down_x), _per_centimetre(mpp_y * down_y))
         pages.append(Page(source, None, tile_size, min(number, 1), resolution))
     return write_pages(Path(path), pages, codec)

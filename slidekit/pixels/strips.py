@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from slidekit.pixels.resize import (
 )
 from slidekit.pixels.source import Source
 
-__all__ = ["STRIP_BYTES", "read_resampled", "tiles_per_strip"]
+__all__ = ["STRIP_BYTES", "read_planned", "read_resampled", "tiles_per_strip"]
 
 STRIP_BYTES = 12 << 20
 """Source pixels of a strip, in bytes, that are in memory at one time."""
@@ -69,12 +70,45 @@ def read_resampled(
     if not by_vips:
         # Both axes go through one resampler: one that takes any origin can do both, never the other way round.
         across, down = (plan_axis(*axis, 0) for axis in axes)
-    image = _read_extended(reader, source, across, down)
-    image = (
-        interpolate_to_plan(image, across, down)
-        if source.cubic and not by_vips
-        else resize_to_plan(image, across, down)
-    )
+    resize = interpolate_to_plan if source.cubic and not by_vips else resize_to_plan
+    return read_planned(reader, source, across, down, x, y, resize)
+
+
+def read_planned(
+    reader: SlideReader,
+    source: Source,
+    across: AxisPlan,
+    down: AxisPlan,
+    x: float,
+    y: float,
+    resize: Callable[[RGBImage, AxisPlan, AxisPlan], RGBImage] = resize_to_plan,
+) -> RGBImage:
+    """Read what two plans ask for, and resample it.
+
+    Parameters
+    ----------
+    reader
+        The slide.
+    source
+        Where its pixels come from.
+    across, down
+        Plans of columns and rows.
+    x, y
+        The top-left corner that they are for, level-0 pixels: pixels are white by it.
+    resize
+        Resamples an image as two plans say.
+
+    Returns
+    -------
+    ndarray (down.size, across.size, 3), uint8, RGB
+        Output pixels whose centre lies outside the slide are white.
+
+    Raises
+    ------
+    SlideReadError
+        If pixels cannot be decoded.
+    """
+    image = resize(_read_extended(reader, source, across, down), across, down)
     return _whiten_outside(image, reader, source, x, y)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from slidekit.errors import SlideReadError
 from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.pixels.metadata import SlideMetadata
+from slidekit.pixels.native import TileCache
 
 __all__ = ["Level", "SlideReader", "UnsuitableError", "make_levels"]
 
@@ -97,6 +98,14 @@ class SlideReader(ABC):
     def dimensions(self) -> tuple[int, int]:
         """Width and height of level 0, pixels."""
         return self.levels[0].width, self.levels[0].height
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file that pixels were decoded from so far; 0 of readers that cannot tell."""
+        return 0
+
+    def keep_tiles_in(self, cache: TileCache) -> None:  # noqa: B027 - most readers have a cache of their own
+        """Keep decoded native tiles in another cache, before anything is read; does nothing where none are kept."""
 
     def shrinks(self, level: int) -> tuple[int, ...]:
         """Reductions that decoding itself can do on a level, cheaper than decoding in full; 1 always."""

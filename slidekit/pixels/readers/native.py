@@ -62,6 +62,15 @@ class NativeTiffReader(SlideReader):
         wide = max(level.tile_width for level in self._native) > _WIDE
         self._cache = TileCache(_WIDE_BUDGET if wide else _BUDGET)
 
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file that tiles were decoded from so far."""
+        return self._file.bytes_read
+
+    def keep_tiles_in(self, cache: TileCache) -> None:
+        """Keep decoded tiles in another cache, before anything is read."""
+        self._cache = cache
+
     def shrinks(self, level: int) -> tuple[int, ...]:
         """DCT reductions; only where tile borders fall on pixel borders of the reduced image."""
         return self._native[level].shrinks

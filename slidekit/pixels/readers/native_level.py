@@ -24,6 +24,11 @@ class NativeFile:
     path
         The file.
 
+    Attributes
+    ----------
+    bytes_read
+        Bytes that were read so far; near enough, where threads count at the same time.
+
     Raises
     ------
     SlideOpenError
@@ -31,6 +36,7 @@ class NativeFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.bytes_read = 0
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
@@ -56,6 +62,7 @@ class NativeFile:
         data = os.pread(self._descriptor, count, offset)
         if len(data) < count:
             raise ValueError("the file ends before it")
+        self.bytes_read += count
         return data
 
     def close(self) -> None:

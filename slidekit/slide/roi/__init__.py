@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slidekit.slide.roi.cells import CellSelection, select_cells
 from slidekit.slide.roi.csv_format import write_roi_csv
+from slidekit.slide.roi.geojson_writing import write_roi_geojson
 from slidekit.slide.roi.load import find_roi_file, load_rois
 from slidekit.slide.roi.region import ROI, ROIProblem, ROISet
 
@@ -16,4 +17,5 @@ __all__ = [
     "load_rois",
     "select_cells",
     "write_roi_csv",
+    "write_roi_geojson",
 ]
