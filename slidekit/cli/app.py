@@ -18,9 +18,11 @@ from typer.main import get_command
 
 from slidekit import __version__
 from slidekit.cli.commands import create, info, preview, report
+from slidekit.cli.convert import convert
 from slidekit.cli.demo import demo
 from slidekit.cli.export import export
 from slidekit.cli.extract import extract
+from slidekit.cli.sample import bench_sampler, sample
 from slidekit.cli.verify import verify
 from slidekit.errors import RecordError, SlideError, SlidekitError
 
@@ -38,7 +40,13 @@ class _HelpWithoutType:
 
 
 class _Command(_HelpWithoutType, TyperCommand):
-    pass
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)
+        for param in params:
+            if param.nargs == -1:
+                # Typer would show Python's own name of the type, list[Path].
+                vars(param)["display_type"] = lambda ctx: "<path>"
+        return params
 
 
 class _Group(_HelpWithoutType, TyperGroup):
@@ -78,7 +86,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (create, extract, verify, report, export, info, preview, demo):
+for _command in (create, extract, verify, report, export, convert, sample, bench_sampler, info, preview, demo):
     app.command(cls=_Command)(_interruptible(_command))
 
 

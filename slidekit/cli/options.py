@@ -1,4 +1,4 @@
-"""Options of commands, made from the fields of `ExtractionSpec`: a field more there is an option more here."""
+"""Options of commands, made from the fields of a spec: a field more there is an option more here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from slidekit.errors import SpecError
@@ -35,9 +36,14 @@ _FLAGS = {"roi_filter_method": ["--roi-filter"]}
 
 
 def spec_options(
-    *, only: Collection[str] | None = None, notes: Mapping[str, str] | None = None
+    *,
+    only: Collection[str] | None = None,
+    notes: Mapping[str, str] | None = None,
+    model: type[BaseModel] = ExtractionSpec,
+    panels: Mapping[str, str] = _PANELS,
+    kinds: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the fields of `ExtractionSpec` as options.
+    """Give a command the fields of a spec as options.
 
     The command takes them as ``**options``; only those that the user gave are in it.
 
@@ -47,7 +53,14 @@ def spec_options(
         Fields to offer; all by default.
     notes
         What to add to the help of a field in this command.
+    model
+        The spec.
+    panels
+        Headings of the help, each with the fields that stand under it.
+    kinds
+        Types that typer reads, of fields whose own it does not know.
     """
+    stated = kinds or {}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [
@@ -56,16 +69,17 @@ def spec_options(
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
         fields = [
-            (name, panel) for panel, names in _PANELS.items() for name in names.split() if only is None or name in only
+            (name, panel) for panel, names in panels.items() for name in names.split() if only is None or name in only
         ]
+        known = model.model_fields
+        types_of = {name: stated.get(name) or _plain_type(known[name]) for name, _ in fields}
         offered = [
-            _parameter(name, ExtractionSpec.model_fields[name], panel, (notes or {}).get(name, ""))
-            for name, panel in fields
+            _parameter(name, known[name], types_of[name], panel, (notes or {}).get(name, "")) for name, panel in fields
         ]
 
         def with_given_options(**values: Any) -> None:
             given = {name: values.pop(name) for name, _ in fields}
-            off = {name for name, _ in fields if _turns_off(ExtractionSpec.model_fields[name])}
+            off = {name for name, _ in fields if _turns_off(known[name], types_of[name])}
             # A switch that is given arrives as True, what it turns off included.
             settled = {name: name not in off if value is True else value for name, value in given.items()}
             command(**values, **{name: value for name, value in settled.items() if value is not None})
@@ -80,10 +94,9 @@ def spec_options(
     return decorate
 
 
-def _parameter(name: str, field: FieldInfo, panel: str, note: str) -> inspect.Parameter:
-    kind = _plain_type(field)
+def _parameter(name: str, field: FieldInfo, kind: Any, panel: str, note: str) -> inspect.Parameter:
     option = typer.Option(
-        *flags_of(name, field),
+        *flags_of(name, field, kind),
         help=f"{_help(name, field, kind)} {note}".strip(),
         metavar=_METAVARS.get(kind, "NAME" if typing.get_origin(kind) is typing.Literal else None),
         rich_help_panel=panel,
@@ -101,6 +114,8 @@ _METAVARS: dict[Any, str] = {
     str: "TEXT",
     Path: "PATH",
     list[str]: "TEXT",
+    list[int]: "N",
+    list[float]: "X",
     tuple[float, float]: "X Y",
 }
 
@@ -125,16 +140,17 @@ def require_tile_size(options: Mapping[str, Any]) -> None:
         raise SpecError(" ".join(missing), mend="Say how large tiles are, such as --tile-px 256 --tile-um 128.")
 
 
-def flags_of(name: str, field: FieldInfo) -> list[str]:
+def flags_of(name: str, field: FieldInfo, kind: Any = None) -> list[str]:
     """Name the options of a field; a switch has the one option that turns it from its default."""
     flag = "--" + name.replace("_", "-")
-    if _plain_type(field) is bool:
-        return [f"--no-{flag[2:]}" if _turns_off(field) else flag]
+    kind = kind or _plain_type(field)
+    if kind is bool:
+        return [f"--no-{flag[2:]}" if _turns_off(field, kind) else flag]
     return _FLAGS.get(name, [flag])
 
 
-def _turns_off(field: FieldInfo) -> bool:
-    return _plain_type(field) is bool and bool(field.default)
+def _turns_off(field: FieldInfo, kind: Any) -> bool:
+    return kind is bool and bool(field.default)
 
 
 def _plain_type(field: FieldInfo) -> Any:

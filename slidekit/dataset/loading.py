@@ -1,132 +1,28 @@
-"""Reading the tiles of a dataset's TFRecords."""
+"""Reading the tiles of a dataset, from TFRecords or straight from the slides, with torch and TensorFlow."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from slidekit.collection.label_values import UseFloat
-from slidekit.collection.selection import Selection
-from slidekit.collection.tile_labels import TileLabels, settle_labels
+from slidekit.dataset.array_loading import ArrayLoading
+from slidekit.dataset.streaming import split_slide_options
 from slidekit.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from slidekit.loading.arrays import ArrayLoader
-    from slidekit.loading.options import LoaderOptions
-    from slidekit.loading.stream import TileStream
     from slidekit.loading.torch import TileLoader
     from slidekit.norm import StainNormalizer
-    from slidekit.pixels.image import RGBImage
+    from slidekit.sampling.tiles.loader import CellLoader
 
 __all__ = ["Loading", "import_loading"]
 
-logger = logging.getLogger(__name__)
 
-
-class Loading(Selection):
-    """What `Dataset` does with TFRecords: read their tiles.
-
-    `numpy`, `torch` and `tensorflow` give the same batches for the same seed. An epoch has each tile once, in a random
-    order across all slides; after `balance` it has as many draws as there are tiles, slides being drawn by their
-    weights; after `clip` it has the first tiles of each file.
-    """
-
-    def iter_tiles(self, *, max_tiles: int | None = None, seed: int = 0) -> Iterator[RGBImage]:
-        """Read the images of the TFRecords; a stain normaliser can be fitted to them.
-
-        Parameters
-        ----------
-        max_tiles
-            Take a random sample of so many; None takes all.
-        seed
-            Seed of the sample.
-
-        Returns
-        -------
-        iterator of ndarray (tile_px, tile_px, 3), uint8, RGB
-            Slide after slide by name, in the order of the records.
-
-        Raises
-        ------
-        DatasetError
-            If the dataset has no size of tile, or no TFRecords of it.
-        RecordError
-            When it comes to a record that is damaged.
-        """
-        from slidekit.collection.tile_images import iter_tile_images
-
-        records = self.tfrecords()
-        if not records:
-            raise self._say_no_records()
-        return iter_tile_images(records, max_tiles=max_tiles, seed=seed)
-
-    def numpy(
-        self,
-        labels: Any = None,
-        batch_size: int | None = None,
-        *,
-        use_float: UseFloat = "auto",
-        num_threads: int | None = None,
-        state: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> ArrayLoader:
-        """Batches of tiles as numpy arrays.
-
-        Parameters
-        ----------
-        labels
-            None, a column of the annotations or a list of columns, slide to label, a DataFrame of slides or tiles, or
-            the path of such a table; see `slidekit.collection.tile_labels.settle_labels`. What has no label does not
-            come.
-        batch_size
-            Tiles of a batch; None gives single tiles.
-        use_float
-            Whether labels are numbers; ``"auto"`` goes by what they look like.
-        num_threads
-            Threads that decode; the batches are the same whatever their number. None takes what the machine has, up
-            to four.
-        state
-            Begin where a loader stood, of whose `state_dict` this is.
-        **options
-            Any of `slidekit.loading.options.LoaderOptions`: `infinite`, `shuffle` (True), `seed`, `augment`,
-            `standardize`, `normalizer`, `incl_slidenames`, `incl_loc`, `onehot`, `drop_last`, `shard_index`,
-            `num_shards`, `even_shards`, `check_crc` (True). What they mean stands at `torch`, whose names `rank` and
-            `num_replicas` for the shards are taken, too.
-
-        Returns
-        -------
-        ArrayLoader
-            To be iterated over, an epoch each time. It gives
-            ``(images[, labels][, slides][, loc_x, loc_y])``, or images alone: uint8 (n, h, w, 3), RGB, or float32 if
-            `standardize`; class indices int64 (n,), numbers float32 (n,), one-hot float32 (n, classes). It has
-            `num_tiles`, `state_dict`, `load_state_dict` and `set_epoch`.
-
-        Raises
-        ------
-        DatasetError
-            If there are no TFRecords or no tiles, labels cannot be used, or `state` is of other tiles or settings.
-        SpecError
-            If there is no such option, or a value makes no sense.
-        RecordError
-            If a file of records cannot be read; later, when it comes to a record that is damaged, or is of another
-            slide or place than the one whose label it would get.
-        """
-        from slidekit.loading.arrays import ArrayLoader
-        from slidekit.loading.options import read_options
-
-        stream = self._stream(labels, read_options({"batch_size": batch_size, **options}), use_float)
-        loader = ArrayLoader(stream, num_threads=num_threads)
-        if state is not None:
-            loader.load_state_dict(state)
-        return loader
+class Loading(ArrayLoading):
+    """What `Dataset` does with tiles: read them, by any of three frameworks; see `ArrayLoading`."""
 
     def torch(
         self,
@@ -151,10 +47,11 @@ class Loading(Selection):
         transform: Callable[[Any], Any] | None = None,
         map_style: bool = False,
         state: Mapping[str, Any] | None = None,
-        num_workers: int = 0,
+        num_workers: int | None = None,
         num_threads: int | None = None,
+        from_wsi: bool = False,
         **loading: Any,
-    ) -> TileLoader:
+    ) -> TileLoader | CellLoader:
         """Batches of tiles as torch tensors, from a DataLoader.
 
         The batches depend on the seed, and neither on `num_workers` nor on `map_style`. A batch is made whole in one
@@ -200,16 +97,20 @@ class Loading(Selection):
         state
             Begin where a loader stood, of whose `state_dict` this is.
         num_workers
-            Processes that make batches; 0 makes them in this one.
+            Processes that make batches; 0, the default, makes them in this one. With `from_wsi`, processes that read
+            slides; the default is one a core.
         num_threads
             Threads that decode where there are no such processes; None takes what the machine has, up to four.
+        from_wsi
+            As for `numpy`, with the options that stand there. What is returned is then no DataLoader, and takes
+            `pin_memory` of what is for one; `map_style` is not possible.
         **loading
             Of `torch.utils.data.DataLoader`: `prefetch_factor`, `pin_memory`, `persistent_workers`,
             `multiprocessing_context`, `timeout` and others that change no order.
 
         Returns
         -------
-        TileLoader
+        TileLoader or CellLoader
             A DataLoader to be iterated over, an epoch each time. It gives
             ``(images[, labels][, slides][, loc_x, loc_y])``, or images alone: uint8 (n, 3, h, w), RGB, in the memory
             format channels_last, or float32 if `standardize`; labels as for `numpy`; slides a list of str. It has
@@ -224,7 +125,8 @@ class Loading(Selection):
         """
         from slidekit.loading.options import read_options
 
-        torch_loading = import_loading("torch")
+        torch_loading = import_loading("torch", from_wsi=from_wsi)
+        of_slides = split_slide_options(loading, from_wsi=from_wsi)
         options = {
             "batch_size": batch_size,
             "infinite": infinite,
@@ -243,15 +145,21 @@ class Loading(Selection):
         shards = {"rank": rank, "num_replicas": num_replicas}
         shards |= {name: loading.pop(name) for name in ("shard_index", "shard_idx", "num_shards") if name in loading}
         options |= {name: value for name, value in shards.items() if value is not None}
-        stream = self._stream(labels, read_options(options), use_float)
-        loader: TileLoader = torch_loading.TileLoader(
-            stream,
-            map_style=map_style,
-            transform=transform,
-            num_workers=num_workers,
-            num_threads=num_threads,
-            **loading,
-        )
+        loader: TileLoader | CellLoader
+        if from_wsi:
+            loading |= {"map_style": True} if map_style else {}
+            torch_loading.refuse({name: value for name, value in loading.items() if name != "pin_memory"})
+            cells = self._slide_stream(labels, read_options(options), use_float, {**of_slides, "workers": num_workers})
+            loader = torch_loading.cell_loader(cells, transform=transform, **loading)
+        else:
+            loader = torch_loading.TileLoader(
+                self._stream(labels, read_options(options), use_float),
+                map_style=map_style,
+                transform=transform,
+                num_workers=num_workers or 0,
+                num_threads=num_threads,
+                **loading,
+            )
         if state is not None:
             loader.load_state_dict(state)
         return loader
@@ -265,6 +173,8 @@ class Loading(Selection):
         shard_idx: int | None = None,
         deterministic: bool = True,
         state: Mapping[str, Any] | None = None,
+        from_wsi: bool = False,
+        num_workers: int | None = None,
         **options: Any,
     ) -> Any:
         """Batches of tiles as a `tf.data.Dataset`, decoded, normalised and augmented by TensorFlow's own operations.
@@ -288,6 +198,9 @@ class Loading(Selection):
             Give the tiles in their order; else each as soon as it is ready.
         state
             Begin where another such dataset, or a loader of `numpy` or `torch`, stood.
+        from_wsi, num_workers
+            As for `numpy`, with the options that stand there. TensorFlow does not know the dataset's length then, for
+            tiles may turn out to be unreadable.
         **options
             As for `numpy`.
 
@@ -311,80 +224,29 @@ class Loading(Selection):
         """
         from slidekit.loading.options import read_options
 
-        tensorflow_loading = import_loading("tensorflow")
+        tensorflow_loading = import_loading("tensorflow", from_wsi=from_wsi)
         if shard_idx is not None:
             options["shard_idx"] = shard_idx
+        of_slides = split_slide_options(options, from_wsi=from_wsi)
+        if from_wsi:
+            asked = read_options({"batch_size": batch_size, **options})
+            cells = self._slide_stream(labels, asked, use_float, {**of_slides, "workers": num_workers})
+            return tensorflow_loading.cell_dataset(cells, state=state)
+        if num_workers is not None:
+            options["num_workers"] = num_workers  # refused, with what there is instead
         stream = self._stream(labels, read_options({"batch_size": batch_size, **options}), use_float)
         return tensorflow_loading.tile_dataset(stream, state=state, deterministic=deterministic)
 
-    def _stream(self, labels: Any, options: LoaderOptions, use_float: UseFloat = "auto") -> TileStream:
-        """Batches of this dataset's tiles, balanced and clipped as it is."""
-        from slidekit.io.record_table import RecordTable
-        from slidekit.loading.stream import TileStream
 
-        records = self._records()
-        if not records:
-            raise self._say_no_records()
-        if options.method is not None:
-            _warn_of_normalized({path.parent for path in records.values()})
-        table = RecordTable.open(list(records.values()))
-        found = settle_labels(labels, table, self.label_rows(), use_float=use_float)
-        # By the tiles that the table lists, for they are what is read.
-        tiles = table.counts
-        if self._clip is not None:
-            used = self._clip.counts(self, dict(zip(records, tiles.tolist(), strict=True)))
-            tiles = np.array([used[slide] for slide in records], np.int64)
-        weights = None
-        if self._balance is not None:
-            left = _count_labelled(found, table.starts, tiles)
-            weights = self._balance.weights(self, dict(zip(records, left.tolist(), strict=True)))
-        return TileStream(
-            table,
-            options,
-            labels=found,
-            weights=None if weights is None else np.array([weights[slide] for slide in records]),
-            clip=None if self._clip is None else tiles,
-            tile_px=self.tile_px,
-            num_classes=None if found is None else found.num_classes,
-        )
-
-
-def _count_labelled(
-    labels: TileLabels | None, starts: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Of the first `tiles` of each file, how many have a label."""
-    if labels is None or labels.used is None:
-        return tiles
-    if not labels.per_tile:
-        return np.where(labels.used, tiles, 0)
-    counts = np.diff(starts)
-    places = np.arange(int(starts[-1])) - np.repeat(starts[:-1], counts)
-    left = np.add.reduceat(np.append(labels.used & (places < np.repeat(tiles, counts)), 0), starts[:-1], dtype=np.int64)
-    # Of a file without tiles, reduceat gives what stands at its place.
-    return np.where(counts, left, 0)
-
-
-def _warn_of_normalized(folders: set[Path]) -> None:
-    """Say if tiles were normalised when they were extracted: they would be normalised twice."""
-    from slidekit.io.spec_file import spec_value
-
-    for folder in sorted(folders):
-        if method := spec_value(folder, "normalizer"):
-            logger.warning(
-                "%s: these tiles were normalised by %s when they were extracted, and now are again. Extract them "
-                "without, or leave out normalizer=.",
-                folder,
-                method,
-            )
-
-
-def import_loading(framework: str) -> ModuleType:
+def import_loading(framework: str, *, from_wsi: bool = False) -> ModuleType:
     """Import the loader of a framework.
 
     Parameters
     ----------
     framework
         ``"torch"`` or ``"tensorflow"``.
+    from_wsi
+        The one for tiles from slides.
 
     Raises
     ------
@@ -396,4 +258,4 @@ def import_loading(framework: str) -> ModuleType:
             f"Dataset.{framework} needs {framework}, which is not installed.",
             mend=f"Install it with: pip install 'slidekit[{framework}]'.",
         )
-    return import_module(f"slidekit.loading.{framework}")
+    return import_module(f"slidekit.{'sampling.tiles' if from_wsi else 'loading'}.{framework}")

@@ -15,7 +15,7 @@ from slidekit.loading.options import LoaderOptions
 from slidekit.loading.position import Cursor, Track, iterate
 from slidekit.loading.stream import TileStream
 
-__all__ = ["ArrayLoader"]
+__all__ = ["ArrayLoader", "finish"]
 
 
 class ArrayLoader:
@@ -80,12 +80,27 @@ class ArrayLoader:
         tiles = self.stream.read(self.stream.numbers(epoch, batch))
         images = self._decoder.decode(tiles, np.empty((len(tiles), *self._size, 3), np.uint8))
         return pack(
-            _finish(images, self.stream.seeds(epoch, batch), options), tiles, options, single=options.batch_size is None
+            finish(images, self.stream.seeds(epoch, batch), options), tiles, options, single=options.batch_size is None
         )
 
 
-def _finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:
-    """Normalise, augment and scale a batch."""
+def finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:
+    """Normalise, augment and scale a batch.
+
+    Parameters
+    ----------
+    images
+        uint8 (n, h, w, 3), RGB.
+    seeds
+        (n,) int64: what the augmentation of each depends on.
+    options
+        What is asked for.
+
+    Returns
+    -------
+    ndarray (n, h, w, 3)
+        uint8, or float32 if `options.standardize`.
+    """
     if options.method is not None:
         images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]))
     if options.image_letters:

@@ -11,7 +11,10 @@ from slidekit.cli import app
 from slidekit.cli.options import flags_of
 from slidekit.slide.spec import ExtractionSpec
 
-COMMANDS = ["create", "extract", "export", "verify", "report", "info", "preview", "demo"]
+COMMANDS = [
+    *("create", "extract", "export", "convert", "sample", "bench-sampler"),
+    *("verify", "report", "info", "preview", "demo"),
+]
 
 
 def help_of(*command: str) -> str:

@@ -1,0 +1,59 @@
+"""Training patches straight from slides: where, how often and in which order, as a function of a seed and a step.
+
+Examples
+--------
+>>> from slidekit.sampling import PatchSampler
+>>> sampler = PatchSampler("slides/", tile_px=256, tile_um=128, seed=1)
+>>> with sampler.batches(32, steps=10_000) as feed:
+...     for batch in feed:
+...         train(batch.images)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slidekit.sampling.coverage import Coverage, SlideCoverage
+    from slidekit.sampling.patch import Patch
+    from slidekit.sampling.plan import Plan
+    from slidekit.sampling.sampler import PatchSampler
+    from slidekit.sampling.slides import SampledSlide, SlideSource
+    from slidekit.sampling.spec import SamplingSpec
+    from slidekit.sampling.views import View
+
+__all__ = [
+    "Coverage",
+    "Patch",
+    "PatchSampler",
+    "Plan",
+    "SampledSlide",
+    "SamplingSpec",
+    "SlideCoverage",
+    "SlideSource",
+    "View",
+]
+
+# Imported when they are first used: the command line reads the spec at its start, and must not wait for the rest.
+_HOMES = {
+    "Coverage": "coverage",
+    "Patch": "patch",
+    "PatchSampler": "sampler",
+    "Plan": "plan",
+    "SampledSlide": "slides",
+    "SamplingSpec": "spec",
+    "SlideCoverage": "coverage",
+    "SlideSource": "slides",
+    "View": "views",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

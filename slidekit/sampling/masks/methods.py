@@ -1,0 +1,80 @@
+"""What `mask=` of a sampler means: methods that look at the slide, and whether regions of interest bound the tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from slidekit.errors import QCError, SpecError
+from slidekit.sampling.masks.facts import MaskChoice
+from slidekit.sampling.masks.histofetch import HistoFetch
+from slidekit.slide.fingerprint import describe_callable
+from slidekit.slide.qc import Otsu, resolve_methods
+
+__all__ = ["TissueMethods", "resolve_mask"]
+
+
+@dataclass(frozen=True)
+class TissueMethods:
+    """How tissue is found.
+
+    Attributes
+    ----------
+    methods
+        Callables that take a slide and return True = discard; tissue is what none of them discards.
+    regions
+        Whether tissue is what lies in regions of interest, too.
+    """
+
+    methods: tuple[Callable[..., Any], ...]
+    regions: bool
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a mask may be kept on disk: a method without `parameters()` may depend on what nobody sees."""
+        return all(callable(getattr(method, "parameters", None)) for method in self.methods)
+
+    @property
+    def needs_mpp(self) -> bool:
+        """Whether a method may ask for µm/px."""
+        return not all(isinstance(method, HistoFetch | Otsu) for method in self.methods)
+
+    @property
+    def words(self) -> str:
+        """The methods by name, for messages."""
+        names = [getattr(method, "name", getattr(method, "__name__", type(method).__name__)) for method in self.methods]
+        return ", ".join([*names, *(["regions of interest"] if self.regions else [])])
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The methods as plain JSON."""
+        return [describe_callable(method) for method in self.methods]
+
+
+def resolve_mask(mask: MaskChoice) -> TissueMethods:
+    """Turn words into methods.
+
+    Parameters
+    ----------
+    mask
+        ``histofetch``, ``otsu``, ``blur``, ``both``, ``roi``, a callable, several of them, or None for none.
+
+    Raises
+    ------
+    SpecError
+        For a word that is none.
+    """
+    listed = [] if mask is None else [mask] if isinstance(mask, str) or callable(mask) else list(mask)
+    methods: list[Callable[..., Any]] = []
+    for one in listed:
+        if isinstance(one, str) and one.lower() == "histofetch":
+            methods.append(HistoFetch())
+        elif not (isinstance(one, str) and one.lower() == "roi"):
+            try:
+                methods += resolve_methods(one)
+            except QCError as error:
+                raise SpecError(
+                    f"mask={one!r} is not a way to find tissue.",
+                    mend="Use histofetch, otsu, blur, both, roi, a callable, or None for the whole slide.",
+                ) from error
+    return TissueMethods(tuple(methods), any(isinstance(one, str) and one.lower() == "roi" for one in listed))

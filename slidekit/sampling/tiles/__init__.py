@@ -1,0 +1,1 @@
+"""Tiles of slides as the loaders give those of TFRecords: the cells of a grid, read when their turn comes."""
