@@ -30,9 +30,21 @@ from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
 from benchmarks.masks import measure_masks  # noqa: E402
 from benchmarks.normalizers import measure_normalizers  # noqa: E402
 from benchmarks.records import write_records  # noqa: E402
+from benchmarks.sampling_run import measure_sampling  # noqa: E402
 from benchmarks.stages import split_by_stage  # noqa: E402
 
-PARTS = ("extraction", "threads", "masks", "normalizers", "frameworks", "loading", "command", "stages", "growth")
+PARTS = (
+    "extraction",
+    "threads",
+    "masks",
+    "normalizers",
+    "frameworks",
+    "loading",
+    "sampling",
+    "command",
+    "stages",
+    "growth",
+)
 
 
 def main() -> None:
@@ -63,10 +75,12 @@ def main() -> None:
 
 
 def _slide_of(case: Case, bench: Path) -> Path | None:
+    return _real_slide() if case.real else bench
+
+
+def _real_slide() -> Path | None:
     data = os.environ.get("SLIDEKIT_TEST_DATA")
-    if case.real:
-        return Path(data) / "slides" / "gastric-HE-40x.svs" if data else None
-    return bench
+    return Path(data) / "slides" / "gastric-HE-40x.svs" if data else None
 
 
 def _extraction(bench: Path, folder: Path, rounds: int, only: str) -> dict[str, Any]:
@@ -157,6 +171,10 @@ def _loading(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     }
 
 
+def _sampling(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    return measure_sampling(slide, _real_slide(), folder, rounds=rounds)
+
+
 def _command(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     glass = folder / "glass"
     for old in glass.glob("*.svs"):
@@ -197,6 +215,7 @@ _MEASURES = {
     "normalizers": _normalizers,
     "frameworks": _frameworks,
     "loading": _loading,
+    "sampling": _sampling,
     "command": _command,
     "stages": _stages,
     "growth": _growth,

@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["measure_apart"]
 
 
-def measure_apart(function: str, *arguments: str | list[str], rounds: int) -> Any:
+def measure_apart(function: str, *arguments: str | int | list[str], rounds: int) -> Any:
     """Call a function of the benchmarks in a new process.
 
     Parameters
@@ -21,7 +21,7 @@ def measure_apart(function: str, *arguments: str | list[str], rounds: int) -> An
     function
         ``module.name`` in the package `benchmarks`; it returns what JSON can hold.
     *arguments
-        Paths, as text.
+        Paths, as text, or lists of such, and numbers.
     rounds
         For the function.
     """
@@ -35,10 +35,14 @@ def measure_apart(function: str, *arguments: str | list[str], rounds: int) -> An
 def _main() -> None:
     function, arguments, rounds = sys.argv[1:]
     module, name = function.split(".")
-    paths = [
-        [Path(one) for one in given] if isinstance(given, list) else Path(given) for given in json.loads(arguments)
-    ]
-    print(json.dumps(getattr(importlib.import_module(f"benchmarks.{module}"), name)(*paths, rounds=int(rounds))))
+    given = map(_argument, json.loads(arguments))
+    print(json.dumps(getattr(importlib.import_module(f"benchmarks.{module}"), name)(*given, rounds=int(rounds))))
+
+
+def _argument(given: str | int | list[str]) -> Path | int | list[Path]:
+    if isinstance(given, list):
+        return [Path(one) for one in given]
+    return Path(given) if isinstance(given, str) else given
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks.page_loading import loading_section
 from benchmarks.page_normalizers import frameworks_section, normalizers_section
+from benchmarks.page_sampling import sampling_section
 
 __all__ = ["extraction_table", "write"]
 
@@ -45,6 +46,8 @@ def write(results: dict[str, Any], docs: Path) -> Path:
         sections.append(frameworks_section(results["frameworks"]))
     if "loading" in results:
         sections.append(loading_section(results["loading"]))
+    if "sampling" in results:
+        sections.append(sampling_section(results["sampling"]))
     path = docs / "benchmarks.md"
     path.write_text("\n".join(sections), encoding="utf-8")
     return path
