@@ -226,7 +226,7 @@ OTHER_OPTIONS |= {"--array", "--cpus-per-task", "--mem", "--time", "--nthreads"}
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_options_in_the_text_exist(page: Path) -> None:
-    names = ("create", "extract", "export", "verify", "info", "preview")
+    names = ("create", "extract", "export", "verify", "info", "preview", "convert", "sample", "bench-sampler")
     known = {"--help", *OTHER_OPTIONS}.union(*(options_of(name) for name in names))
 
     named = re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))
