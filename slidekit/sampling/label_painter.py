@@ -54,7 +54,7 @@ class LabelPainter:
         self._table = np.zeros(256, np.uint8)
         if classes and isinstance(classes[0], str):
             regions = load_regions(slide, dimensions, bounds, spec)
-            self._regions = ClassRegions.of(regions, tuple(str(name) for name in classes))
+            self._regions = ClassRegions.of(regions, tuple(str(name) for name in classes), dimensions)
         elif classes:
             self._table = class_table(classes)
             if slide.label_mask is not None:

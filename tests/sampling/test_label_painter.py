@@ -59,6 +59,12 @@ def test_smaller_regions_lie_on_top_whatever_their_order() -> None:
         assert image[31, 31] == 0
 
 
+def test_what_lies_beyond_the_slide_is_none() -> None:
+    beyond = rois(("a", shapely.box(-200, 300, 100, 900)))
+    image = painter(("a",), rois=beyond).paint(-100, 380, 200, 200, 20)
+    assert np.array_equal(np.argwhere(image)[[0, -1]], [[0, 10], [9, 19]])
+
+
 def test_numbers_of_a_label_mask_by_nearest_neighbour(tmp_path: Path) -> None:
     # Arrange: a mask of half the slide's resolution; 300 is no number of it, 0 is a class too
     numbers = np.random.default_rng(0).integers(0, 4, (240, 320)).astype(np.uint8)

@@ -23,7 +23,11 @@ def check_numbers(owner: str, **values: tuple[object, float]) -> None:
         If one is not.
     """
     for name, (value, most) in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float | np.integer | np.floating)
+            or not 0 <= value <= most
+        ):
             raise SpecError(
                 f"{name}={value!r} of {owner} is not a number from 0 to {most:g}.", mend="Give one that is."
             )
@@ -90,8 +94,10 @@ def check_seeds(seeds: ArrayLike, patches: Sequence[int]) -> list[int]:
     SpecError
         If they are not integers, one a patch.
     """
-    array: NDArray[Any] = np.asarray(seeds)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or {*patches} != {len(array)}:
+    # Not at once as an array: integers of any size are seeds, which NumPy would make floats of.
+    array: NDArray[Any] = seeds if isinstance(seeds, np.ndarray) else np.asarray(seeds, dtype=object)
+    whole = array.dtype.kind in "iu" or all(isinstance(seed, int | np.integer) for seed in array.ravel())
+    if array.ndim != 1 or not whole or {*patches} != {len(array)}:
         raise SpecError(
             f"Views of {', '.join(map(str, patches))} patches need as many integers as seeds, "
             f"not {array.dtype} {array.shape}.",

@@ -76,11 +76,16 @@ class PatchAugment:
         if self.displacement is not None:
             check_numbers("PatchAugment", displacement=(self.displacement, 0.5))
         check_switches("PatchAugment", warp=self.warp, flips=self.flips, turns=self.turns)
-        if isinstance(self.grid, bool) or not isinstance(self.grid, int) or not 3 <= self.grid <= 64:
+        if isinstance(self.grid, bool) or not isinstance(self.grid, int | np.integer) or not 3 <= self.grid <= 64:
             raise SpecError(
                 f"grid={self.grid!r} of PatchAugment is not a whole number from 3 to 64.",
                 mend="Give one that is; 8 is what was published.",
             )
+        # Numbers of NumPy's are not JSON, which a sampler's digest is made of.
+        for name in ("probability", "hue", "lightness", "displacement"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, float(value))
+        object.__setattr__(self, "grid", int(self.grid))
 
     @overload
     def apply(

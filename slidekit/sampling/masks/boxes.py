@@ -50,8 +50,11 @@ def luminance_box(slide: SlideImage) -> Box | None:
 
 
 def section_of(name: str, seed: int) -> float:
-    """Which of a slide's sections is taken, 0–1: by its name and the seed, so always the same one."""
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    """Which of a slide's sections is taken, 0–1: by its name and the seed, so always the same one.
+
+    hi-ml's loader draws a section each time that it loads a slide; here another seed takes another.
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 import slidekit
+from slidekit.errors import SpecError
 from slidekit.io.atomic import atomic_write
 from slidekit.sampling.masks.facts import MadeMask, SlideFacts
 from slidekit.sampling.masks.packed import PackedMask
@@ -26,6 +27,7 @@ __all__ = ["MaskCache", "default_cache"]
 _log = logging.getLogger("slidekit")
 
 _LONGEST_NAME = 60
+"""Bytes: file systems count them, and not letters."""
 _UNSAFE = re.compile(r"[^\w.-]")
 _KEY = "slidekit"
 
@@ -40,16 +42,26 @@ def default_cache() -> Path:
     """The folder that masks are kept in where none is named.
 
     ``$SLIDEKIT_CACHE/masks`` if that is set, else ``slidekit/masks`` in the platform's folder for caches.
+
+    Raises
+    ------
+    SpecError
+        If it is not set, and the user has no home.
     """
     if named := os.environ.get("SLIDEKIT_CACHE"):
         return Path(named) / "masks"
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return folder / "slidekit" / "masks"
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "slidekit" / "masks"
+    if sys.platform == "linux" and (caches := os.environ.get("XDG_CACHE_HOME")):
+        return Path(caches) / "slidekit" / "masks"
+    below = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    try:
+        return Path.home() / below / "slidekit" / "masks"
+    except RuntimeError as error:
+        raise SpecError(
+            "There is no folder for masks: this user has no home.",
+            mend="Set SLIDEKIT_CACHE to a folder, or give cache=.",
+        ) from error
 
 
 class MaskCache:
@@ -71,7 +83,7 @@ class MaskCache:
         """Where the mask of a slide is, or would be."""
         digest = hashlib.sha256(json.dumps([identity, parameters], sort_keys=True).encode()).hexdigest()[:20]
         # A name may have been given by the user, and be anything.
-        plain = _UNSAFE.sub("_", name)[:_LONGEST_NAME]
+        plain = _UNSAFE.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore")
         return self.folder / f"{plain}-{digest}.png"
 
     def read(self, name: str, identity: str, parameters: dict[str, Any]) -> MadeMask | None:
@@ -93,7 +105,7 @@ class MaskCache:
             )
             box = None if said["box"] is None else tuple(said["box"])
             return MadeMask(facts, PackedMask(pixels) if said["masked"] else None, box)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except _DAMAGE as error:
             _log.warning("%s: the mask is damaged and is made anew (%s).", path, error)

@@ -22,6 +22,9 @@ def cache_of(spec: MapSpec) -> MaskCache:
 def entry_key(slide: SampledSlide, spec: MapSpec) -> tuple[str, dict[str, Any]]:
     """What names the mask of a slide: the identity of its file, and all parameters.
 
+    Of formats of several files (MIRAX, VMS, DICOM) the one that is opened counts: where others alone were replaced,
+    the folder of masks has to be emptied.
+
     Raises
     ------
     SlideError

@@ -13,14 +13,18 @@ from slidekit.pixels.image import WHITE, RGBImage
 from slidekit.slide.fate import Fate
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
 
-__all__ = ["Channel", "HistoFetch", "Operation"]
+__all__ = ["Channel", "Ground", "HistoFetch", "Operation"]
 
 Channel = Literal["red", "green", "blue", "gray", "saturation"]
 Operation = Literal["dilate", "erode"]
+Ground = Literal["light", "dark"]
 
 _CHANNELS: tuple[Channel, ...] = ("red", "green", "blue", "gray", "saturation")
 _SHRINKS = (1, 2, 4, 8)
 """Reductions that decoding JPEG can do."""
+
+_LEAST_LIGHT = 8
+"""Power of two: that all channels are below it is then seen in their bits."""
 
 _LEAST_SIDE = 0.4
 """Share of the longest side that a stored size may fall short to: with levels and their DCT reductions there is
@@ -50,6 +54,8 @@ class HistoFetch(QCMethod):
     min_contrast
         Least difference between the means of the two classes, 0–1. Otsu's method always finds two, in an empty slide
         too, where they are noise; such a slide is background as a whole. 0 is Otsu's method alone.
+    background
+        ``light`` as of stains in bright field, or ``dark`` as of fluorescence, where tissue is the brighter part.
 
     Raises
     ------
@@ -58,7 +64,8 @@ class HistoFetch(QCMethod):
 
     Notes
     -----
-    Pixels that are black (0, 0, 0) are those that a format has no data for: they count as white.
+    Pixels that are black, or nearly so after compression (all of R, G and B below 8), are those that a format has no
+    data for: on a light background they count as white.
     """
 
     name: ClassVar[str] = "histofetch"
@@ -73,7 +80,10 @@ class HistoFetch(QCMethod):
         *,
         longest_side: int = 2000,
         min_contrast: float = 0.04,
+        background: Ground = "light",
     ) -> None:
+        if background not in ("light", "dark"):
+            raise QCError(f"background={background!r} is not known.", mend="Take light or dark.")
         if channel not in _CHANNELS:
             raise QCError(f"channel={channel!r} is no channel.", mend=f"Take one of {', '.join(_CHANNELS)}.")
         if operation not in ("dilate", "erode", None):
@@ -90,6 +100,7 @@ class HistoFetch(QCMethod):
         self.operation = operation
         self.longest_side = longest_side
         self.min_contrast = min_contrast
+        self.background = background
 
     def __call__(self, wsi: SlideView) -> BoolMask:
         """Compute the mask; True = background."""
@@ -100,8 +111,9 @@ class HistoFetch(QCMethod):
         above = channel > threshold
         if not self._are_two(channel, above):
             return np.ones((rows, columns), np.bool_)
-        # Tissue is darker than glass, and more saturated.
-        tissue = (above if self.channel == "saturation" else ~above).astype(np.uint8)
+        # Tissue is darker than glass, and more saturated; in fluorescence it is brighter than nothing.
+        upper = self.channel == "saturation" or self.background == "dark"
+        tissue = (above if upper else ~above).astype(np.uint8)
         edge = 2 * round((self.kernel - 1) / 2 * min(1.0, scale)) + 1
         if self.operation is not None and edge > 1:
             change = cv2.dilate if self.operation == "dilate" else cv2.erode
@@ -122,8 +134,8 @@ class HistoFetch(QCMethod):
         return max(1, round(width * longest / max(width, height))), max(1, round(height * longest / max(width, height)))
 
     def _blurred_channel(self, image: RGBImage, sigma: float) -> NDArray[np.uint8]:
-        absent = np.asarray((image[..., 0] | image[..., 1] | image[..., 2]) == 0)
-        if absent.any():
+        absent = np.asarray((image[..., 0] | image[..., 1] | image[..., 2]) < _LEAST_LIGHT)
+        if self.background == "light" and absent.any():
             image = np.where(absent[..., None], np.uint8(WHITE), image)
         if self.channel == "saturation":
             # Saturation of the blurred colours: that of single pixels of glass is noise.

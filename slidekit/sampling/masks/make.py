@@ -55,7 +55,7 @@ def mask_parameters(slide: SampledSlide, spec: MapSpec) -> dict[str, Any]:
         "mask": mask_identity(slide) if own or of_mask else None,
         "region": spec.region if boxed else None,
         "section": section_of(slide.name, spec.seed) if spec.region == "section" else None,
-        "mpp": [slide.mpp, spec.mpp, _takes_objective(spec), _needs_mpp(spec)],
+        "mpp": [_plain(slide.mpp), _plain(spec.mpp), _takes_objective(spec), _needs_mpp(spec)],
         "patch": str(spec.scales[0][0]) if found.needs_mpp and not own else None,
         "reader": str(spec.reader),
     }
@@ -105,8 +105,8 @@ def _open(slide: SampledSlide, spec: MapSpec, *, needs_mpp: bool) -> _MaskSlide:
         return _MaskSlide(
             slide.path,
             reader=spec.reader,
-            annotated_mpp=slide.mpp,
-            mpp=spec.mpp,
+            annotated_mpp=_plain(slide.mpp),
+            mpp=_plain(spec.mpp),
             from_objective=_takes_objective(spec),
         )
     except MissingMPPError:
@@ -126,6 +126,11 @@ def _by_luminance(spec: MapSpec) -> bool:
     """Whether the foreground is to be found where no mask is asked for."""
     found = resolve_mask(spec.mask)
     return spec.region == "foreground" and not found.methods and not found.regions
+
+
+def _plain(mpp: float | None) -> float | None:
+    """As JSON has it: a number of NumPy's is none."""
+    return None if mpp is None else float(mpp)
 
 
 def _takes_objective(spec: MapSpec) -> bool:
@@ -164,7 +169,7 @@ def _run(method: Callable[..., Any], view: _MaskSlide) -> QCMask | None:
         return make_mask(method, view, 1.0)
     except SlidekitError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         name = getattr(method, "__name__", type(method).__name__)
         raise QCError(
             f"{name} failed on slide {view.name} ({type(error).__name__}: {error}).", mend="Mend the function."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,27 @@ class TissueMethods:
 
     def describe(self) -> list[dict[str, Any]]:
         """The methods as plain JSON."""
-        return [describe_callable(method) for method in self.methods]
+        return [describe_callable(method) | _code_of(method) for method in self.methods]
+
+
+def _code_of(method: Callable[..., Any]) -> dict[str, Any]:
+    """What a class of the user's own does, which its name and parameters do not tell; nothing of slidekit's."""
+    if not callable(getattr(method, "parameters", None)):
+        return {}  # `describe_callable` looks at the code of those
+    own = [
+        kind
+        for kind in type(method).__mro__
+        if kind.__module__.partition(".")[0] not in ("slidekit", "builtins", "abc")
+    ]
+    if not own:
+        return {}
+    functions = {
+        f"{kind.__qualname__}.{name}": describe_callable(value)["fingerprint"]
+        for kind in own
+        for name, value in sorted(vars(kind).items())
+        if isinstance(value, types.FunctionType)
+    }
+    return {"class": f"{own[0].__module__}.{own[0].__qualname__}", "code": functions}
 
 
 def resolve_mask(mask: MaskChoice) -> TissueMethods:

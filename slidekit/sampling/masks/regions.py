@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
-from shapely import Polygon, STRtree
+from shapely import MultiPolygon, Polygon, STRtree
+from shapely.geometry.base import BaseGeometry
 
 from slidekit.errors import SpecError
 from slidekit.sampling.masks.facts import MapSpec
@@ -63,11 +66,22 @@ def load_regions(
 
 
 def fill_regions(rois: ROISet, raster: Raster) -> BoolMask:
-    """Pixels of an image whose centres lie in at least one region."""
+    """Pixels of an image whose centres lie in at least one region, and one at least of each region on the image."""
     mask = np.zeros(raster.shape, np.bool_)
     for roi in rois:
+        found = False
         for rows, columns, inside in fill_polygon(roi.polygon, raster):
             mask[rows, columns] |= inside
+            found = bool(inside.any())
+        if not found:
+            # Smaller than a pixel, and between centres.
+            point = roi.polygon.representative_point()
+            column, row = (
+                math.floor((at - low) / step)
+                for at, low, step in zip((point.x, point.y), raster.corner, raster.pixel, strict=True)
+            )
+            if 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]:
+                mask[row, column] = True
     return mask
 
 
@@ -89,8 +103,17 @@ class ClassRegions:
     classes: tuple[int, ...]
 
     @classmethod
-    def of(cls, rois: ROISet, names: tuple[str, ...]) -> ClassRegions:
+    def of(cls, rois: ROISet, names: tuple[str, ...], dimensions: tuple[int, int] | None = None) -> ClassRegions:
         """The regions whose labels are among `names`; others are not painted, nor do they hide any.
+
+        Parameters
+        ----------
+        rois
+            Level-0 pixels.
+        names
+            Labels, in the order of the classes.
+        dimensions
+            Width and height of the slide, level-0 pixels: what lies beyond is cut off. None cuts nothing.
 
         Raises
         ------
@@ -101,9 +124,13 @@ class ClassRegions:
         number = {name: index for index, name in enumerate(names)}
         known = [roi for roi in rois if roi.label in number]
         known.sort(key=lambda roi: -roi.polygon.area)
-        return cls(
-            tuple(roi.polygon for roi in known), tuple(number[roi.label] for roi in known if roi.label is not None)
-        )
+        parts = [(part, number[str(roi.label)]) for roi in known for part in _clipped(roi.polygon, dimensions)]
+        return cls(tuple(part for part, _ in parts), tuple(index for _, index in parts))
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes that it holds, roughly: coordinates, and what GEOS and Python need for each polygon."""
+        return int(np.sum(shapely.get_num_coordinates(list(self.polygons)))) * 16 + 1000 * len(self.polygons)
 
     @cached_property
     def _tree(self) -> STRtree:
@@ -111,9 +138,7 @@ class ClassRegions:
 
     def touching(self, bounds: tuple[float, float, float, float]) -> list[int]:
         """Numbers of regions whose boxes meet a box in level-0 pixels, in the order of painting."""
-        from shapely import box
-
-        return sorted(self._tree.query(box(*bounds)).tolist()) if self.polygons else []
+        return sorted(self._tree.query(shapely.box(*bounds)).tolist()) if self.polygons else []
 
     def paint(self, raster: Raster) -> NDArray[np.uint8]:
         """Paint an image: 0 where there is no region, k + 1 where class k is on top.
@@ -130,13 +155,30 @@ class ClassRegions:
                 image[down, across][inside] = self.classes[number] + 1
         return image
 
-    def visible(self, number: int, raster: Raster) -> BoolMask:
-        """Pixels of one region that no smaller region of another class hides."""
-        mask = np.zeros(raster.shape, np.bool_)
-        for rows, columns, inside in fill_polygon(self.polygons[number], raster):
-            mask[rows, columns] = inside
-        for other in self.touching(self.polygons[number].bounds):
-            if other > number and self.classes[other] != self.classes[number]:
-                for rows, columns, inside in fill_polygon(self.polygons[other], raster):
-                    mask[rows, columns] &= ~inside
-        return mask
+    def visible(self, number: int) -> Polygon | MultiPolygon | None:
+        """What of one region no smaller region of another class hides, level-0 pixels; None if that is nothing."""
+        whole = self.polygons[number]
+        above = [
+            self.polygons[other]
+            for other in self.touching(whole.bounds)
+            if other > number and self.classes[other] != self.classes[number]
+        ]
+        rest = _areas_of(whole.difference(shapely.union_all(above))) if above else [whole]
+        if not rest:
+            return None
+        return rest[0] if len(rest) == 1 else MultiPolygon(rest)
+
+
+def _clipped(polygon: Polygon, dimensions: tuple[int, int] | None) -> list[Polygon]:
+    """What of a polygon lies on the slide."""
+    if dimensions is None:
+        return [polygon]
+    x0, y0, x1, y1 = polygon.bounds
+    if x0 >= 0 and y0 >= 0 and x1 <= dimensions[0] and y1 <= dimensions[1]:
+        return [polygon]
+    return _areas_of(polygon.intersection(shapely.box(0, 0, *dimensions)))
+
+
+def _areas_of(shape: BaseGeometry) -> list[Polygon]:
+    """Its polygons: where two outlines only touch, an intersection has points and lines as well."""
+    return [part for part in shapely.get_parts(shape).tolist() if isinstance(part, Polygon) and part.area > 0]

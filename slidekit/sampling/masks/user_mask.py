@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidekit.errors import SlideError, SlideOpenError
+from slidekit.io.url import RemotePath
 from slidekit.sampling.masks.label_image import LabelImage
 from slidekit.sampling.slides import SampledSlide
-from slidekit.slide.identity import slide_identity
+from slidekit.slide.identity import file_digest, slide_identity
 
 __all__ = ["LONGEST_SIDE", "file_identity", "mask_identity", "read_mask_image", "read_numbers"]
 
@@ -32,20 +33,29 @@ def file_identity(path: Path) -> str:
     try:
         return slide_identity(path)
     except OSError as error:
-        raise SlideOpenError(
-            f"the file cannot be read ({error.strerror or error}).", mend="Check the path.", path=path
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SlideOpenError:
+    return SlideOpenError(f"the file cannot be read ({error.strerror or error}).", mend="Check the path.", path=path)
 
 
 def mask_identity(slide: SampledSlide) -> str | None:
-    """Identity of the mask that comes with a slide; None where there is none.
+    """Identity of the mask that comes with a slide, by all of its bytes, as masks are edited; None where there is none.
 
     Raises
     ------
     SlideOpenError
         If it cannot be read.
     """
-    return None if slide.mask is None else file_identity(slide.mask)
+    if slide.mask is None:
+        return None
+    if isinstance(slide.mask, RemotePath):
+        return file_identity(slide.mask)
+    try:
+        return file_digest(slide.mask)
+    except OSError as error:
+        raise _unreadable(slide.mask, error) from error
 
 
 def read_numbers(slide: SampledSlide, dimensions: tuple[int, int]) -> NDArray[np.uint8]:

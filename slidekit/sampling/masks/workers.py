@@ -114,14 +114,15 @@ class _Child:
         assert process.stdout is not None
         try:
             send(process.stdin, job)
-            outcome: Outcome = receive(process.stdout)
+            outcome: Outcome | None = receive(process.stdout)
         except (EOFError, BrokenPipeError):
             if self._over:
                 # It was ended, by Ctrl-C say: that is no fault of the slide's.
                 raise
             self._kill()
             return SlideError("the process that read the slide ended.", mend="Check the slide.", path=job.slide.path)
-        return outcome
+        # None: the child cannot import what the job is made of, as of a script's own `__main__`. Then it is made here.
+        return job.run() if outcome is None else outcome
 
     def end(self) -> None:
         """End the process; may be called while another thread waits in `run`."""
@@ -184,4 +185,7 @@ def serve() -> None:
             job: MaskJob = receive(sys.stdin.buffer)
         except EOFError:
             return
+        except (AttributeError, ImportError, pickle.UnpicklingError):
+            send(replies, None)
+            continue
         send(replies, job.run())

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pixels", "box_sums", "grid_sums", "sums_about_centres"]
+__all__ = ["Pixels", "box_sums", "integral_sums", "sums_about_centres"]
 
 _GATHER_COST = 8
 """What it costs to fetch a pixel by its address, against having it in an integral image."""
@@ -136,34 +136,23 @@ def _whole(image: NDArray[np.float32], axis: int, length: int) -> NDArray[np.flo
     return np.asarray(summed, dtype=np.float32)
 
 
-def grid_sums(
-    mask: NDArray[np.uint8],
-    x: tuple[NDArray[np.float64], NDArray[np.float64]],
-    y: tuple[NDArray[np.float64], NDArray[np.float64]],
+def integral_sums(
+    integral: NDArray[np.float64],
+    x: tuple[NDArray[np.int64], NDArray[np.int64]],
+    y: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> NDArray[np.float64]:
-    """Area that a mask covers of boxes which stand in rows and columns.
+    """Sums over boxes of whole pixels which stand in rows and columns.
 
     Parameters
     ----------
-    mask
-        (rows, columns), 0 or 1; what lies outside it covers nothing.
+    integral
+        (rows + 1, columns + 1): integral image.
     x, y
-        Lower and upper ends, (m,) along x and (n,) along y, pixels of the mask.
+        Lower and upper ends, (m,) along x and (n,) along y, pixels.
 
     Returns
     -------
     ndarray (n, m)
-        Pixels.
     """
-    integral = np.asarray(cv2.integral(mask, sdepth=cv2.CV_32S), dtype=np.int32)
-    strips = _at(integral, x[1], 1) - _at(integral, x[0], 1)
-    return _at(strips, y[1], 0) - _at(strips, y[0], 0)
-
-
-def _at(sums: NDArray[Any], places: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Running sums along an axis, at places between their nodes."""
-    last = sums.shape[axis] - 1
-    inside = np.clip(places, 0, last)
-    node = np.minimum(inside.astype(np.int64), last - 1)
-    part = (inside - node)[:, None] if axis == 0 else inside - node
-    return np.asarray(sums.take(node, axis) * (1 - part) + sums.take(node + 1, axis) * part, dtype=np.float64)
+    strips = integral[:, x[1]] - integral[:, x[0]]
+    return np.asarray(strips[y[1]] - strips[y[0]])

@@ -79,7 +79,7 @@ def _classes(
     if not classes:
         return None
     if by_label:
-        return ClassRegions.of(rois, tuple(str(name) for name in classes))
+        return ClassRegions.of(rois, tuple(str(name) for name in classes), facts.dimensions)
     if slide.label_mask is None:
         return np.zeros((1, 1), np.uint8)
     numbers = read_mask_image(slide.label_mask, facts.dimensions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,18 @@ class Maps:
         reasons = {index: self._why_not(index) for index in asked}
         return {index: reason for index, reason in reasons.items() if reason is not None}
 
+    def refuse(self, index: int, error: SlidekitError) -> None:
+        """Have a slide fail from now on, as one of which something else was found out.
+
+        Parameters
+        ----------
+        index
+            Number of the slide.
+        error
+            What `get` raises, unless it raises another already.
+        """
+        self._remember(index, error)
+
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _why_not(self, index: int) -> SlidekitError | None:
@@ -177,7 +190,9 @@ class Maps:
         return self._cache.read(self.slides[index].name, *self._key(index))
 
     def _job(self, index: int) -> MaskJob:
-        return MaskJob(self.slides[index], self.spec, self._key(index)[0])
+        # Without what masks do not need, which a child process may not be able to import.
+        slide = replace(self.slides[index], label=None, groups={}, rois=None, label_mask=None)
+        return MaskJob(slide, self.spec, self._key(index)[0])
 
     def _settle(self, index: int, outcome: Outcome) -> MadeMask:
         """Keep what was made, on disk or else in memory."""

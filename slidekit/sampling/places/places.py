@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from slidekit.sampling.masks.facts import Box
 from slidekit.sampling.masks.packed import PackedMask
 from slidekit.sampling.masks.polygons import Raster
+from slidekit.sampling.places.redraws import accept
 
 __all__ = ["BoxPlaces", "MaskPlaces", "Places", "pixel_places"]
+
+_TURNS = 16
 
 Check = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 """Whether a patch may have its centre at each of some places (n, 2), level-0 pixels."""
@@ -39,8 +43,8 @@ class Places(ABC):
         Returns
         -------
         ndarray (n, 2)
-            (x, y) of centres, level-0 pixels. Where a place within a pixel would break what is promised of its
-            patch, it is the pixel's own centre.
+            (x, y) of centres, level-0 pixels. A place that would break what is promised of its patch is drawn anew,
+            from the same numbers; the few that no draw mends are a pixel's own centre, which is one that does not.
         """
 
     @property
@@ -92,10 +96,10 @@ class MaskPlaces(Places):
 
     def at(self, which: NDArray[np.float64], jitter: NDArray[np.float64]) -> NDArray[np.float64]:
         """As `Places.at`."""
-        places = pixel_places(self._eligible, self._raster, which, jitter)
-        if self._check is not None and len(which):
-            broken = np.flatnonzero(~self._check(places))
-            places[broken] = pixel_places(self._eligible, self._raster, which[broken], np.full((len(broken), 2), 0.5))
+        if self._check is None:
+            return pixel_places(self._eligible, self._raster, which, jitter)
+        places, bad = accept(which, jitter, partial(pixel_places, self._eligible, self._raster), self._check, _TURNS)
+        places[bad] = pixel_places(self._eligible, self._raster, which[bad], np.full((len(bad), 2), 0.5))
         return places
 
     @property

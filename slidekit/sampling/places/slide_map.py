@@ -11,21 +11,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slidekit.errors import SlideError
+from slidekit.errors import SlideError, SpecError
 from slidekit.sampling.masks.facts import Box, Per, SlideFacts
 from slidekit.sampling.masks.packed import PackedMask
 from slidekit.sampling.masks.polygons import Raster
 from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places.areas import box_sums, sums_about_centres
 from slidekit.sampling.places.places import BoxPlaces, MaskPlaces, Places
-from slidekit.sampling.places.structures import Structure, StructurePlaces, drawn_structures, labelled_structures
+from slidekit.sampling.places.structure_places import StructurePlaces
+from slidekit.sampling.places.structures import DrawnStructures, LabelledStructures, Structures
 from slidekit.slide.qc.base import BoolMask
 
 __all__ = ["Kind", "MapParts", "SlideMap", "whole_raster"]
 
 Kind = Literal["tissue", "class", "background"]
 
-_PLACES_KEPT = 64
+_PLACES_BYTES = 32 << 20
+"""Of places that are kept: for many classes, sizes and shares there may be hundreds, most of them small."""
 _LABEL_SIDE = 2000
 _ROUNDING = 1e-5
 """Relative error of sums in single precision."""
@@ -77,6 +79,7 @@ class SlideMap:
         self.notes = parts.notes
         self._lock = threading.Lock()
         self._places: OrderedDict[tuple[str, tuple[float, float], int, float], Places] = OrderedDict()
+        self._found: dict[int, Structures] = {}
 
     @property
     def tissue(self) -> BoolMask | None:
@@ -109,7 +112,8 @@ class SlideMap:
 
     def class_um2(self, class_index: int) -> float:
         """Visible area of a class on the slide, µm² (level-0 pixels² where µm/px is unknown)."""
-        return sum(one.area for one in self._structures(class_index, self.facts.dimensions)) * self._um2
+        found = self._structures(class_index)
+        return 0.0 if found is None else float(found.areas.sum()) * self._um2
 
     def places(self, kind: Kind, size: tuple[float, float], *, class_index: int = -1, least: float = 0.0) -> Places:
         """Places where a patch may have its centre; kept for the next time.
@@ -132,12 +136,12 @@ class SlideMap:
         SlideError
             If tissue is asked for, and there is none.
         """
-        # Patches that are moved until they lie on the slide hold no less than before.
+        # Patches that are moved until they lie on the slide hold no less than before: there is nothing beyond it.
         key = (kind, (float(size[0]), float(size[1])), class_index, float(least))
         with self._lock:
             if key not in self._places:
                 self._places[key] = self._find(*key)
-                while len(self._places) > _PLACES_KEPT:
+                while len(self._places) > 1 and self._places_bytes() > _PLACES_BYTES:
                     self._places.popitem(last=False)
             self._places.move_to_end(key)
             return self._places[key]
@@ -153,7 +157,8 @@ class SlideMap:
         if self._parts.tissue is not None and not len(self._parts.tissue):
             raise SlideError(
                 f"slide {self.facts.name} has no tissue by {self._parts.words}.",
-                mend="Leave it out, or find its tissue in another way (mask=).",
+                mend="Leave it out, or find its tissue in another way (mask=); where tissue is bright on dark, as in"
+                " fluorescence, by HistoFetch(background='dark').",
             )
 
     def tissue_share(self, boxes: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -177,11 +182,15 @@ class SlideMap:
     def nbytes(self) -> int:
         """Bytes that it holds, with the places that were asked for."""
         parts = self._parts
-        labels = parts.classes.nbytes if isinstance(parts.classes, np.ndarray) else 0
+        labels = 0 if parts.classes is None else parts.classes.nbytes
         tissue = 0 if parts.tissue is None else parts.tissue.nbytes
-        return tissue + labels + sum(places.nbytes for places in list(self._places.values()))
+        found = sum(structures.nbytes for structures in list(self._found.values()))
+        return tissue + labels + found + self._places_bytes()
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _places_bytes(self) -> int:
+        return sum(places.nbytes for places in list(self._places.values()))
 
     @property
     def _um2(self) -> float:
@@ -192,7 +201,9 @@ class SlideMap:
     def _find(self, kind: str, size: tuple[float, float], class_index: int, least: float) -> Places:
         parts = self._parts
         if kind == "class":
-            structures = list(self._structures(class_index, size))
+            structures = self._structures(class_index)
+            if structures is None:
+                raise SpecError("No class was asked for.", mend="Give classes=.")
             return StructurePlaces(structures, size, least, parts.box, parts.per)
         if kind == "background" or parts.tissue is None:
             return BoxPlaces(parts.box)
@@ -223,13 +234,18 @@ class SlideMap:
 
         return MaskPlaces(PackedMask(eligible), raster, check)
 
-    def _structures(self, class_index: int, size: tuple[float, float]) -> list[Structure]:
+    def _structures(self, class_index: int) -> Structures | None:
+        """All of a class, found once."""
         classes = self._parts.classes
         if classes is None:
-            return []
-        if isinstance(classes, ClassRegions):
-            return list(drawn_structures(classes, class_index, size))
-        return list(labelled_structures(classes, class_index, self.facts.dimensions))
+            return None
+        if class_index not in self._found:
+            self._found[class_index] = (
+                DrawnStructures(classes, class_index)
+                if isinstance(classes, ClassRegions)
+                else LabelledStructures(classes, class_index, self.facts.dimensions)
+            )
+        return self._found[class_index]
 
     def _share(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         tissue = self._parts.tissue

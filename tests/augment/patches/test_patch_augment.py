@@ -326,6 +326,17 @@ def test_arrays_that_are_no_patch(images, more, mend):
         PatchAugment().apply(images, 1, **more)
 
 
+def test_seeds_of_any_size_and_numbers_of_numpy():
+    images = any_image(1, 2, 12, 12)
+    augment = PatchAugment(hue=np.float32(0.25), grid=np.int64(8))
+    assert augment == PatchAugment(hue=0.25)
+    assert type(augment.hue) is float
+    for seeds in ([2**70, 3], [2**63 + 1, -1]):
+        together, _ = augment.apply_batch(images, seeds)
+        alone = [augment.apply(image, seed)[0] for image, seed in zip(images, seeds, strict=True)]
+        assert np.array_equal(together, alone)
+
+
 def test_seeds_that_do_not_fit_the_batch():
     for seeds in ([1], [1.0, 2.0], 3):
         with pytest.raises(SpecError, match="one seed a patch"):

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.places.areas import box_sums, grid_sums, sums_about_centres
+from slidekit.sampling.places.areas import box_sums, integral_sums, sums_about_centres
 
 FINE = 8
 
@@ -59,9 +59,10 @@ def test_sums_of_boxes_in_rows_and_columns() -> None:
     # Arrange
     rng = np.random.default_rng(2)
     mask = rng.random((13, 19)) < 0.5
-    x, y = np.sort(rng.random((2, 5)) * 30 - 5, axis=0), np.sort(rng.random((2, 4)) * 20 - 4, axis=0)
+    x, y = np.sort(rng.integers(0, 20, (2, 5)), axis=0), np.sort(rng.integers(0, 14, (2, 4)), axis=0)
+    integral = np.pad(mask, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1).astype(np.float64)
     # Act
-    sums = grid_sums(mask.astype(np.uint8), (x[0], x[1]), (y[0], y[1]))
+    sums = integral_sums(integral, (x[0], x[1]), (y[0], y[1]))
     # Assert
-    boxes = np.array([(x[0, i], y[0, j], x[1, i], y[1, j]) for j in range(4) for i in range(5)])
+    boxes = np.array([(x[0, i], y[0, j], x[1, i], y[1, j]) for j in range(4) for i in range(5)], np.float64)
     assert sums.ravel() == pytest.approx(box_sums(PackedMask(mask), boxes), abs=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from slidekit.errors import SlideError, SpecError
 from slidekit.io.slide_tiff import write_tiff
 from slidekit.sampling.masks import HistoFetch
+from slidekit.sampling.often.weights import SlideWeights
 from slidekit.sampling.places import Maps
 from slidekit.sampling.slides import SampledSlide
 from slidekit.sampling.spec import SamplingSpec
@@ -268,6 +270,45 @@ def test_many_masks_are_made_in_child_processes(tmp_path: Path, maps_of, monkeyp
     assert not opened
     assert all(maps.get(index).tissue.any() for index in range(3))
     assert len(list((tmp_path / "masks").iterdir())) == 3
+
+
+def _of_main(wsi: Any, value: bool) -> np.ndarray:
+    return np.full((24, 40), value)
+
+
+@pytest.mark.long
+def test_what_a_child_process_cannot_import_is_made_here(tmp_path: Path, maps_of, monkeypatch) -> None:
+    # Arrange: as of a script's own `__main__`, in which children have nothing
+    import sys
+
+    monkeypatch.setattr("slidekit.sampling.masks.workers._WORTH_CHILDREN", 2)
+    monkeypatch.setattr(_of_main, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "_of_main", _of_main, raising=False)
+    slides = [SampledSlide(write_slide(tmp_path / f"{n}.tiff"), str(n)) for n in range(3)]
+    # Act
+    maps = maps_of(*slides, mask=functools.partial(_of_main, value=False))
+    # Assert
+    assert maps.prepare(workers=2) == {}
+    assert maps.get(2).tissue.all()
+
+
+def test_jobs_hold_only_what_masks_need(slide: SampledSlide, maps_of) -> None:
+    learned = SampledSlide(slide.path, "one", label=lambda: 0, groups={"site": "a"}, rois=region("a", 0, 0, 9, 9))
+    job = maps_of(learned, mask="otsu")._job(0)
+    assert pickle.loads(pickle.dumps(job)).slide == slide
+
+
+def test_that_nothing_has_a_class_says_why(slide: SampledSlide, maps_of, tmp_path: Path) -> None:
+    maps = maps_of(SampledSlide(slide.path, "one", rois=tmp_path / "nope.csv"), classes=("a",), mask=None)
+    with pytest.raises(SlideError, match=r"class 'a' \(one: .*\)"):
+        SlideWeights(maps, maps.spec).cumulative(0)
+
+
+def test_a_slide_that_was_refused_fails(slide: SampledSlide, maps_of) -> None:
+    maps = maps_of(slide)
+    maps.refuse(0, SlideError("it kills who reads it.", mend="Leave it out."))
+    with pytest.raises(SlideError, match="kills"):
+        maps.get(0)
 
 
 @pytest.mark.realdata
