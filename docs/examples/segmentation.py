@@ -103,7 +103,7 @@ def make_samplers(train: Dataset, held_out: Dataset, seed: int) -> tuple[PatchSa
         TILE_UM,
         classes=CLASSES,
         min_class=0.5,
-        labels=True,
+        label_images=True,
         augment=PatchAugment(probability=0.8),
         seed=seed,
     )
@@ -116,7 +116,7 @@ def make_samplers(train: Dataset, held_out: Dataset, seed: int) -> tuple[PatchSa
         roi_method="inside",
         roi_filter_method=0.25,
         classes=CLASSES,
-        labels=True,
+        label_images=True,
     )
     return training, grid
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +17,20 @@ from slidekit.pixels.readers import open_slide
 from slidekit.pixels.readers.choose import READERS
 from slidekit.pixels.tiling import assemble, crop_back, tile_array
 from slidekit.slide.encode import encode_image
-from slidekit.slide.level_files import merge_tables, save_level_tiles
+from slidekit.slide.level_files import merge_tables, remove_level_tiles, save_level_tiles
 from slidekit.slide.level_slide import LevelTiles, LevelTiling
 
-__all__ = ["STAGES", "Problem", "Timing", "find_masks", "list_slides", "measure_loading", "measure_tiling", "readers"]
+__all__ = [
+    "STAGES",
+    "Problem",
+    "Timing",
+    "find_lost",
+    "find_masks",
+    "list_slides",
+    "measure_loading",
+    "measure_tiling",
+    "readers",
+]
 
 STAGES = ("open", "read lowest level", "save PNG", "tile and save", "tile in memory")
 
@@ -45,11 +54,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a reader could not do with a slide."""
+    """What a reader could not do with a slide, or had to do otherwise; `is_loss` where tiles are missing for it."""
 
     slide: str
     reader: str
     what: str
+    is_loss: bool = False
 
 
 def readers() -> list[str]:
@@ -102,16 +112,25 @@ def measure_tiling(
 ) -> Iterator[Timing | Problem]:
     """Cut a slide, once into files, once into memory, where the tiles are put together again and compared."""
     name, reader = slide_name(slide), tiling.reader
+    try:
+        with open_slide(slide, reader) as opened:
+            last = len(opened.levels) - 1
+    except SlidekitError as error:
+        yield Problem(name, reader, error.message)
+        return
+    if tiling.level > last:
+        yield Problem(name, reader, f"it has no level {tiling.level}; level {last}, its last, is cut")
+        tiling = replace(tiling, level=last)
     folder = out / "tiles" / f"level{tiling.level}_{tiling.tile_px}px" / reader
     try:
         # Only what this folder was made of by us; a foreign one is an error.
         saved, seconds = _timed(lambda: save_level_tiles(slide, folder, tiling, mask=mask, overwrite=True))
         if saved.status == "skipped":
-            shutil.rmtree(saved.folder)
+            remove_level_tiles(folder, slide)
             saved, seconds = _timed(lambda: save_level_tiles(slide, folder, tiling, mask=mask))
         yield Timing(name, reader, "tile and save", number, seconds, saved.kept)
         if saved.failed:
-            yield Problem(name, reader, f"{saved.failed} tiles cannot be read; see failed_tiles.csv")
+            yield Problem(name, reader, f"{saved.failed} tiles cannot be read; see failed_tiles.csv", is_loss=True)
         kept, seconds = _timed(lambda: _in_memory(slide, tiling, mask))
         yield Timing(name, reader, "tile in memory", number, seconds, len(kept[0]))
     except (SlidekitError, OSError) as error:
@@ -120,6 +139,14 @@ def measure_tiling(
     if number == 0 and (wrong := _check(slide, tiling, mask, *kept)):
         yield Problem(name, reader, wrong)
     merge_tables(folder)
+
+
+def find_lost(slides: Sequence[str], timings: Sequence[Timing], problems: Sequence[Problem], *, cut: bool) -> list[str]:
+    """Slides of which no reader gave all that was asked for."""
+    stage = STAGES[-1] if cut else STAGES[0]
+    losses = {(one.slide, one.reader) for one in problems if one.is_loss}
+    whole = {one.slide for one in timings if one.stage == stage and (one.slide, one.reader) not in losses}
+    return [slide for slide in slides if slide not in whole]
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -64,7 +64,7 @@ def show_table(console: Console, timings: Sequence[Timing], readers: Sequence[st
 
 
 def show_problems(console: Console, problems: Sequence[Problem], lost: Sequence[str]) -> None:
-    """Say what readers could not do, and which slides none could load."""
+    """Say what readers could not do, and which slides none could load or cut whole."""
     alike: dict[tuple[str, str], list[str]] = {}
     for one in dict.fromkeys(problems):
         alike.setdefault((one.slide, one.what), []).append(one.reader)

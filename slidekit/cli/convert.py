@@ -54,7 +54,13 @@ def convert(
     from slidekit.slide.convert import convert_slides
 
     console = Console()
+    if any(given.is_dir() and given.resolve() == output.resolve() for given in slides):
+        raise typer.BadParameter(
+            "it is the folder of the slides, whose names the new files would have; give another", param_hint="--output"
+        )
     found = [path for given in slides for path in (find_slides(given) if given.is_dir() else [given])]
+    # What an earlier run wrote below the folder of the slides is no slide to convert.
+    found = [path for path in found if path in slides or output.resolve() not in path.resolve().parents]
     if not found:
         raise typer.BadParameter("there is no slide in it", param_hint="SLIDES")
     size: dict[str, Any] = {"target_mpp": target_mpp, "magnifications": magnifications, "levels": levels}
@@ -79,6 +85,8 @@ def convert(
 def _show(console: Console, result: Converted) -> None:
     if result.error is not None:
         said = str(result.error)
+        if isinstance(result.error, OSError) or result.error.path is None:
+            said = f"{result.slide}: {said}"
     elif result.status == "skipped":
         said = f"{result.path} is there already; --overwrite writes it anew."
     else:

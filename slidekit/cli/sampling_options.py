@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slidekit.cli.options import spec_options
-from slidekit.errors import SpecError
+from slidekit.errors import DatasetError, SpecError
+from slidekit.wording import some_of
 
 if TYPE_CHECKING:
     from slidekit.sampling import PatchSampler, SampledSlide
@@ -41,7 +42,7 @@ LabelMasks = Annotated[
 _PANELS = {
     "Size": "tile_px tile_um tile_mpp downsample level field_px scale_weights views stack",
     "Where": "mask min_tissue background region margin_um edges",
-    "Classes": "classes class_weights min_class per labels roi_origin",
+    "Classes": "classes class_weights min_class per label_images roi_origin",
     "How often": "mode seed weights",
     "Grid and points": "stride_div use_edge_tiles roi_method roi_filter_method qc filter_threshold shuffle points",
     "Pixels": "augment normalizer reader resample mpp cache",
@@ -158,7 +159,8 @@ def _find(given: list[Path], rois: Path | None, masks: Path | None, label_masks:
     else:
         paths = [path for one in given for path in (find_slides(one) if one.is_dir() else [one])]
         slides = list(settle_slides(paths))
-    tissue, classes = _images(masks), _images(label_masks)
+    names = {slide.name for slide in slides}
+    tissue, classes = _images(masks, names), _images(label_masks, names)
     return [
         replace(
             slide,
@@ -170,8 +172,20 @@ def _find(given: list[Path], rois: Path | None, masks: Path | None, label_masks:
     ]
 
 
-def _images(folder: Path | None) -> dict[str, Path]:
+def _images(folder: Path | None, names: set[str]) -> dict[str, Path]:
+    """Slide to the image of a folder that is called {slide} or {slide}_mask."""
     from slidekit.pixels.discovery import has_slide_suffix, slide_name
 
-    files = [] if folder is None else sorted(folder.iterdir())
-    return {slide_name(path): path for path in files if has_slide_suffix(path, images=True)}
+    if folder is None:
+        return {}
+    files = [path for path in sorted(folder.iterdir()) if has_slide_suffix(path, images=True)]
+    by_name = {slide_name(path): path for path in files}
+    found = {name: by_name.get(name, by_name.get(f"{name}_mask")) for name in names}
+    images = {name: path for name, path in found.items() if path is not None}
+    if not images:
+        raise DatasetError(
+            f"holds no image named after a slide, such as {some_of(sorted(names), 3)}.",
+            mend="Name them {slide}.png or {slide}_mask.png.",
+            path=folder,
+        )
+    return images

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from slidekit.collection.label_values import UseFloat
 from slidekit.dataset.streaming import Streaming, split_slide_options
+from slidekit.errors import SpecError
 
 if TYPE_CHECKING:
     from slidekit.loading.arrays import ArrayLoader
@@ -122,6 +123,10 @@ class ArrayLoading(Streaming):
         from slidekit.loading.options import read_options
         from slidekit.sampling.tiles.loader import CellLoader, make_arrays
 
+        if from_wsi and num_threads is not None:
+            raise SpecError(
+                "num_threads= is of TFRecords: from_wsi=True reads slides in processes.", mend="Give num_workers=."
+            )
         of_slides = split_slide_options(options, from_wsi=from_wsi)
         loader: ArrayLoader | CellLoader
         if from_wsi:

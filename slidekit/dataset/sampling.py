@@ -45,8 +45,8 @@ class Sampling(Selection):
             What is to be learned of each slide, as the loaders take it: a column of the annotations, slide to label…
             Slides without a label are left out. None: nothing.
         masks, label_masks
-            Folders of images that are named after the slides: of tissue, and of numbers of classes. Each covers the
-            whole slide, at any resolution.
+            Folders of images that are named after the slides, ``{slide}.png`` or ``{slide}_mask.png``: of tissue,
+            and of numbers of classes. Each covers the whole slide, at any resolution.
         use_float
             Whether labels are numbers; ``"auto"`` goes by what they look like.
 
@@ -167,13 +167,15 @@ def _images_of(folder: PathLike | None, names: list[str]) -> dict[str, Path]:
         raise DatasetError("is not a folder.", mend="Give a folder of images named after the slides.", path=place)
     found = {}
     for name in names:
-        there = [path for suffix in _IMAGES if (path := place / f"{name}{suffix}").is_file()]
+        there = [
+            path for end in ("", "_mask") for suffix in _IMAGES if (path := place / f"{name}{end}{suffix}").is_file()
+        ]
         if there:
             found[name] = there[0]
     if not found:
         raise DatasetError(
             f"holds no image named after a slide, such as {some_of(names, 3)}.",
-            mend=f"Name them {{slide}}{_IMAGES[0]}.",
+            mend=f"Name them {{slide}}{_IMAGES[0]} or {{slide}}_mask{_IMAGES[0]}.",
             path=place,
         )
     return found

@@ -7,6 +7,7 @@ was padded to whole tiles they may be negative. `slide_locations` says where tha
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -41,6 +42,8 @@ def padding(length: int, tile_px: int) -> tuple[int, int]:
     SpecError
         If either is not positive.
     """
+    if isinstance(tile_px, bool) or not isinstance(tile_px, Integral):
+        raise SpecError(f"tile_px={tile_px!r} is no number of pixels.", mend="Give a whole number.")
     if tile_px < 1 or length < 1:
         raise SpecError(f"{length} px cannot be cut into tiles of {tile_px} px.", mend="Give positive sizes.")
     missing = -length % tile_px
@@ -98,6 +101,8 @@ def tile_array(
         If the image has no pixels or other axes, or sizes or the layout make no sense.
     """
     _check_layout(layout)
+    if not isinstance(image, np.ndarray):
+        raise SpecError(f"A {type(image).__name__} is no image.", mend="Give a numpy array.")
     if image.ndim not in (2, 3):
         raise SpecError(f"An image of shape {image.shape} cannot be cut.", mend="Give (h, w) or (h, w, channels).")
     height, width = image.shape[:2]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from slidekit.errors import SlidekitError, SpecError
 from slidekit.io.atomic import atomic_write
+from slidekit.sampling.feeding.source import LISTS
 
 if TYPE_CHECKING:
     from slidekit.sampling.feeding.batch import Batch
@@ -95,11 +96,12 @@ class Audit:
     def lines(self) -> list[str]:
         """What there is to say, as sentences."""
         spec, patches = self.sampler.spec, self.patches
-        mask = "the whole slide" if spec.mask is None else f"mask {spec.mask if isinstance(spec.mask, str) else 'own'}"
+        mask = _mask(self.sampler)
         first, last = patches[0].step, patches[-1].step
         views = f" (first of {len(spec.scales[0])} images each)" if len(spec.scales[0]) > 1 else ""
+        count = "1 patch" if len(patches) == 1 else f"{len(patches)} patches"
         said = [
-            f"{len(patches)} patches{views} of {spec.scales[0][0].tile_px} px, {_size(spec)}; steps {first} to {last},"
+            f"{count}{views} of {spec.scales[0][0].tile_px} px, {_size(spec)}; steps {first} to {last},"
             f" seed {spec.seed}, mode {spec.mode}, {mask}."
         ]
         tissue = np.array([patch.tissue for patch in patches])
@@ -119,6 +121,9 @@ class Audit:
                     for why, n in sorted(by.items())
                 ]
                 said.append(f"{words}: {sum(sum(by.values()) for by in counted.values())} ({'; '.join(each)}).")
+        if without := self.report.slides_left_out:
+            each = [f"{slide}: {why.rstrip('.')}" for slide, why in sorted(without.items())]
+            said.append(f"Slides that give no patches: {len(each)} ({'; '.join(each)}).")
         return said if self.report.redrawn or self.report.left_out else [*said, "No patch had to be drawn anew."]
 
 
@@ -144,6 +149,14 @@ def audit_patches(sampler: PatchSampler, n: int = 64, *, start: int = 0) -> Audi
     if n < 1:
         raise SpecError(f"n={n} patches cannot be looked at.", mend="Give 1 or more.")
     patches: list[AuditPatch] = []
+    if sampler.spec.mode in LISTS:
+        # Beyond the end of a list it begins anew.
+        n = min(n, len(sampler) - start)
+        if n < 1:
+            raise SlidekitError(
+                f"There is no patch from step {start} on: the list has {len(sampler)}.",
+                mend="Begin with an earlier step.",
+            )
     with sampler.batches(min(n, _BATCH), start=start, steps=n, workers=0) as feed:
         for batch in feed:
             patches += [_shrink(batch, row) for row in range(len(batch))]
@@ -176,11 +189,13 @@ def write_audit(sampler: PatchSampler, dest: str | Path, n: int = 64, *, start: 
     Raises
     ------
     SpecError
-        If `n` or the suffix makes no sense.
+        If `n` or the suffix makes no sense, or there is no such folder.
     """
     from slidekit.sampling.audit_picture import draw_audit, save_figure
 
     dest = Path(dest)
+    if not dest.parent.is_dir():
+        raise SpecError("There is no such folder.", mend="Make it, or give another place.", path=dest.parent)
     if dest.suffix.lower() not in _FORMATS:
         raise SpecError(f"{dest.name} is not a picture.", mend=f"End its name in {', '.join(_FORMATS)}.")
     audit = audit_patches(sampler, n, start=start)
@@ -188,6 +203,18 @@ def write_audit(sampler: PatchSampler, dest: str | Path, n: int = 64, *, start: 
     with atomic_write(dest) as file:
         save_figure(figure, file, dest.suffix[1:].lower())
     return audit
+
+
+def _mask(sampler: PatchSampler) -> str:
+    """Where tissue is, in words: masks of the slides' own go before that of the spec."""
+    spec, own = sampler.spec, sum(slide.mask is not None for slide in sampler.slides)
+    if spec.mask is None:
+        return "the whole slide"
+    made = f"mask {spec.mask if isinstance(spec.mask, str) else 'own'}"
+    if not own:
+        return made
+    given = "masks that were given"
+    return given if own == len(sampler.slides) else f"{given} of {own} slides, {made} of the others"
 
 
 def _shrink(batch: Batch, row: int) -> AuditPatch:

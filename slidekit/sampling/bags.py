@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from slidekit.errors import DatasetError, SpecError
+from slidekit.errors import DatasetError, SlidekitError, SpecError
 from slidekit.loading.options import whole_number
+from slidekit.sampling.bag_planner import BagPlanner
 from slidekit.sampling.draws import permutation
 from slidekit.sampling.feeding.faces import check_feeding
-from slidekit.sampling.feeding.source import SamplerView, derived_seed
-from slidekit.sampling.plan import Plan
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Bag", "Bags"]
 
 logger = logging.getLogger(__name__)
-
-_PLANNERS_KEPT = 256
-"""Samplers of single slides that are kept: each holds the places of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,14 @@ class Bags:
         If the sampler has a list of places, several scales or classes, or a number makes no sense.
     DatasetError
         If no slide can be used. Those that cannot are in `unusable`, name to reason, and in the log.
+
+    Attributes
+    ----------
+    unusable
+        Slides that give no bags, name to reason; they are known before anything is read.
+    left_out
+        Slides whose pixels could not be read when their turn came, name to reason: their bags are missing, and the
+        numbers of the others stay what they are.
     """
 
     def __init__(self, sampler: PatchSampler, bag_size: int, *, rank: int = 0, num_replicas: int = 1) -> None:
@@ -94,6 +98,7 @@ class Bags:
             )
         self.sampler = sampler
         self.unusable = sampler.replace(mode="epoch", weights="slide", background=0.0).left_out()
+        self.left_out: dict[str, str] = {}
         self._usable = [index for index, slide in enumerate(sampler.slides) if slide.name not in self.unusable]
         if self.unusable:
             logger.warning("%d slides give no bags: %s", len(self.unusable), some_of(list(self.unusable)))
@@ -130,80 +135,79 @@ class Bags:
         ------
         SpecError
             If an option makes no sense.
+        SlidekitError
+            When pixels of no slide can be read.
         """
-        check_feeding(feeding)
+        check_feeding(feeding, ("start", "epochs"))
         first = whole_number("start", start) + self.rank
-        steps = None
+        last = None
         if epochs is not None:
             left = whole_number("epochs", epochs) * len(self) - first
-            steps = max(0, -(-left // self.num_replicas)) * self.bag_size
-        return self._read(first, steps, feeding)
+            last = max(0, -(-left // self.num_replicas))
+        return self._read(first, last, feeding)
 
-    def _read(self, first: int, steps: int | None, feeding: dict[str, Any]) -> Generator[Bag, None, None]:
+    def _read(self, first: int, last: int | None, feeding: dict[str, Any]) -> Generator[Bag, None, None]:
+        """Read this replica's bags up to its bag number `last`, around those of slides that fail."""
+        planner, place = BagPlanner(self, first), 0
+        while last is None or place < last:
+            if self._is_left_out(first, place):
+                place += 1
+                continue
+            end = self._end_of_run(first, place, last)
+            try:
+                for bag in self._run(planner, place, end, feeding):
+                    yield bag
+                    place += 1
+                if end is not None and place >= end:
+                    continue
+                return
+            except SlidekitError as error:
+                # What fails was read ahead; the bags before it are whole.
+                place = yield from self._find_failure(planner, place, end, error)
+
+    def _run(
+        self, planner: BagPlanner, place: int, end: int | None, feeding: dict[str, Any]
+    ) -> Generator[Bag, None, None]:
+        """The bags of some places that follow one another."""
         from slidekit.sampling.feeding.feed import Feed
 
-        planner = cast("PatchSampler", _BagPlanner(self, first))
-        with Feed(planner, self.bag_size, start=0, steps=steps, **feeding) as feed:
-            for place, batch in enumerate(feed):
-                number = first + place * self.num_replicas
-                slide = self.sampler.slides[self.slide_of(number)]
-                yield Bag(batch.images, slide.name, slide.label, number, batch)
+        size = self.bag_size
+        steps = None if end is None else (end - place) * size
+        with Feed(cast("PatchSampler", planner), size, start=place * size, steps=steps, **feeding) as feed:
+            for number, batch in enumerate(feed, place):
+                bag = planner.first + number * self.num_replicas
+                slide = self.sampler.slides[self.slide_of(bag)]
+                yield Bag(batch.images, slide.name, slide.label, bag, batch)
+
+    def _find_failure(
+        self, planner: BagPlanner, place: int, end: int | None, error: SlidekitError
+    ) -> Generator[Bag, None, int]:
+        """Read bag by bag up to the one that fails, and leave its slide out; returns the place behind it."""
+        while end is None or place < end:
+            try:
+                yield from self._run(planner, place, place + 1, {"workers": 0})
+            except SlidekitError as why:
+                name = self.sampler.slides[self.slide_of(planner.first + place * self.num_replicas)].name
+                self.left_out[name] = why.message
+                logger.warning("%s gives no bags from here on: %s", name, why.message)
+                if len(self.left_out) == len(self):
+                    raise
+                return place + 1
+            place += 1
+        raise error
+
+    def _is_left_out(self, first: int, place: int) -> bool:
+        slide = self.slide_of(first + place * self.num_replicas)
+        return self.sampler.slides[slide].name in self.left_out
+
+    def _end_of_run(self, first: int, place: int, last: int | None) -> int | None:
+        """The next place whose slide is left out; None where there is no end."""
+        if not self.left_out:
+            return last
+        # A replica may never meet such a slide: two epochs ahead are far enough to look.
+        end = place + 2 * len(self) if last is None else last
+        return next((at for at in range(place, end) if self._is_left_out(first, at)), end)
 
     @lru_cache(maxsize=4)  # noqa: B019 - a sampler lives as long as its training
     def _order(self, epoch: int) -> NDArray[np.int64]:
         return permutation(self.sampler.spec.seed, len(self._usable), "bags", epoch)
-
-
-class _BagPlanner(SamplerView):
-    """Plans the patches of bags: step s is patch ``s % bag_size`` of this replica's bag ``s // bag_size``."""
-
-    def __init__(self, bags: Bags, first: int) -> None:
-        super().__init__(bags.sampler)
-        self.bags = bags
-        self.first = first
-        self._planners: dict[int, PatchSampler] = {}
-
-    def plan_counted(
-        self, steps: ArrayLike, attempts: ArrayLike | None = None
-    ) -> tuple[Plan, dict[str, dict[str, int]]]:
-        """Plan the patches of some steps; the plan has the steps as they are given."""
-        wanted = np.atleast_1d(np.asarray(steps, np.int64))
-        tries = np.zeros(len(wanted), np.int32) if attempts is None else np.asarray(attempts, np.int32)
-        size, bags = self.bags.bag_size, self.bags
-        parts, rows = list[Plan](), list[NDArray[np.int64]]()
-        counted: dict[str, dict[str, int]] = {}
-        for place in np.unique(wanted // size).tolist():
-            mine = np.flatnonzero(wanted // size == place)
-            number = self.first + place * bags.num_replicas
-            # The slide had a bag in each epoch before this one.
-            own = number // len(bags) * size + wanted[mine] % size
-            slide = bags.slide_of(number)
-            part, passed = self._planner(slide).plan_counted(own, tries[mine])
-            parts.append(replace(part, slides=np.full(len(mine), slide, np.int32), steps=wanted[mine]))
-            rows.append(mine)
-            for name, reasons in passed.items():
-                of_slide = counted.setdefault(name, {})
-                of_slide |= {reason: of_slide.get(reason, 0) + count for reason, count in reasons.items()}
-        if not parts:
-            return self.sampler.plan_counted(wanted, tries)
-        back = np.argsort(np.concatenate(rows), kind="stable")
-        together = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Plan)}
-        return Plan(**together).take(back), counted
-
-    def missing(self, steps: ArrayLike) -> list[int]:
-        """Slides whose masks have to be made: none, for bags are only of slides whose masks there are."""
-        return []
-
-    def _planner(self, slide: int) -> PatchSampler:
-        """The sampler of a slide alone."""
-        found = self._planners.pop(slide, None)
-        if found is None:
-            sampler = self.bags.sampler
-            one = sampler.slides[slide]
-            seed = derived_seed(sampler.spec.seed, "bags", one.name)
-            spec = sampler.spec.replace(mode="epoch", weights="slide", background=0.0, seed=seed)
-            found = type(sampler).from_spec(one, spec)
-            while len(self._planners) >= _PLANNERS_KEPT:
-                del self._planners[next(iter(self._planners))]
-        self._planners[slide] = found
-        return found

@@ -31,7 +31,8 @@ class EpochDrawer:
     """Draws patches of the mode ``epoch``: sampling without replacement, stratified by slide and by place.
 
     Each slide's tissue is cut into cells of the size of a patch, which an epoch takes once each, in the order of a
-    permutation of all slides' cells. A patch that cannot be read is drawn anew at random: from the same slide, and
+    permutation of all slides' cells. Cells over the edge of a slide are white beyond it; a slide that is not larger
+    than a patch is one cell. A patch that cannot be read is drawn anew at random: from the same slide, and
     from any slide, by the number of its cells, when that has failed seven times.
 
     Parameters
@@ -120,8 +121,8 @@ class EpochDrawer:
             one, lattice = self._maps.get(slide), self._lattices[0][slide]
             first = int(self._ends[slide]) - lattice.count
             centres = lattice.centres(self._cells_of(epoch, slide), numbers[part] - first)
-            size = self._spec.scales[0][0].extent(one.facts)
-            draft.place(part, one, size, centres, shift=self._spec.edges == "shift")
+            # Never moved onto the slide, which would be onto other cells.
+            draft.place(part, one, self._spec.scales[0][0].extent(one.facts), centres)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if epoch not in self._orders:

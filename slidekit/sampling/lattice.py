@@ -74,17 +74,24 @@ class Lattice:
 
     def __init__(self, slide_map: SlideMap, size: tuple[float, float], min_tissue: float, seed: int) -> None:
         self._size = np.array(size)
-        self._least = max(min_tissue, LEAST_TISSUE)
         self._seed = seed
+        slide = np.array(slide_map.facts.dimensions, np.float64)
+        # Along an axis that one cell covers there is one, in the middle, which is not moved.
+        self._moves = slide > self._size
+        self._least = max(min_tissue, LEAST_TISSUE if self._moves.any() else 0.0)
         box = np.array(slide_map.box(), np.float64)
-        self._box = box
         # Half a cell more on either side: the lattice covers the box however it is shifted.
-        self._counts = np.ceil((box[2:] - box[:2]) / self._size).astype(np.int64) + 1
-        self._origin = (box[:2] + box[2:] - self._counts * self._size) / 2
+        counts = np.ceil((box[2:] - box[:2]) / self._size).astype(np.int64) + 1
+        self._counts = np.where(self._moves, counts, 1)
+        self._origin = (np.where(self._moves, box[:2] + box[2:], slide) - self._counts * self._size) / 2
+        # Cells that reach over the edge of the slide belong to its tissue, wherever their centre is.
+        low = np.where(self._moves & (box[:2] > 0), box[:2], -self._size)
+        high = np.where(self._moves & (box[2:] < slide), box[2:], slide + self._size)
+        self._reach = np.concatenate([low, high])
         tried = _shifts(_TRIED, seed, "epoch size", slide_map.facts.name)
         found = [len(self._eligible(slide_map, shift)[0]) for shift in tried]
         if not max(found):
-            raise SlideError(f"no cell of this size has {self._least:.0%} tissue")
+            raise SlideError(f"no cell of this size has {self._least:.0%} tissue, wherever {_TRIED} grids were laid")
         self.count = max(1, int(np.median(found)))
         self._fullest = tried[int(np.argmax(found))]
 
@@ -103,7 +110,7 @@ class Lattice:
 
     def _centres(self, numbers: NDArray[np.integer], shift: NDArray[np.float64]) -> NDArray[np.float64]:
         rows, columns = np.divmod(numbers.astype(np.int64), self._counts[0])
-        place = np.stack([columns, rows], axis=1) + 0.5 + shift
+        place = np.stack([columns, rows], axis=1) + 0.5 + shift * self._moves
         return np.asarray(self._origin + place * self._size, dtype=np.float64)
 
     def _eligible(
@@ -112,13 +119,13 @@ class Lattice:
         """Cells that have tissue enough and whose centre may be sampled, and their shares of tissue."""
         numbers = np.arange(self._counts.prod())
         centres = self._centres(numbers, shift)
-        inside = np.all((centres >= self._box[:2]) & (centres < self._box[2:]), axis=1)
+        inside = np.all((centres >= self._reach[:2]) & (centres < self._reach[2:]), axis=1)
         numbers, boxes = numbers[inside], boxes_around(centres[inside], (self._size[0], self._size[1]))
         shares = slide_map.tissue_share(boxes)
         if np.isnan(shares).any():
             # Without a mask all of the slide is tissue.
             shares = share_inside(boxes, slide_map.facts.dimensions)
-        enough = shares >= self._least
+        enough = (shares >= self._least) & (shares > 0)
         return numbers[enough], shares[enough]
 
 

@@ -17,6 +17,7 @@ from slidekit.io.record_reader import RecordReader
 from slidekit.io.record_table import RecordTable
 from slidekit.io.tfrecord import index_path
 from slidekit.loading.options import whole_number
+from slidekit.record_tools.batch import named_disk_errors
 from slidekit.record_tools.destination import writing_into
 from slidekit.record_tools.writing import RecordWriter
 from slidekit.sampling.feeding.faces import check_feeding
@@ -25,6 +26,7 @@ from slidekit.sampling.patch_description import DESCRIPTION, Description, descri
 from slidekit.sampling.patch_record import encode_patches, folder_name
 from slidekit.sampling.patch_table import PatchTable
 from slidekit.sampling.written import PLAN, Materialised, read_materialised
+from slidekit.wording import some_of
 
 if TYPE_CHECKING:
     from slidekit.sampling.sampler import PatchSampler
@@ -116,7 +118,7 @@ def materialise(
         slides=describe_slides(sampler.slides),
         complete=False,
     )
-    with writing_into([folder]):
+    with named_disk_errors(folder), writing_into([folder]):
         if not _prepare(folder, wanted, overwrite=overwrite):
             writing = _Writing(source, folder, wanted, jpeg_quality, feeding)
             writing.write_chunks(size)
@@ -134,6 +136,12 @@ def _prepare(folder: Path, wanted: Description, *, overwrite: bool) -> bool:
     others = [path.name for path in folder.iterdir() if not path.name.endswith(".lock")]
     if found is None and others:
         raise RecordError("holds other files.", mend="Give another dest=.", path=folder)
+    if found is not None and not overwrite and (changed := found.changed_files(wanted)):
+        raise RecordError(
+            f"holds patches of files that have changed since: {some_of(changed, 3)}.",
+            mend="Give another dest=, or overwrite=True, which removes them.",
+            path=folder,
+        )
     if found is not None and not overwrite:
         raise RecordError(
             "holds patches of other slides, parameters or steps.",
@@ -207,12 +215,20 @@ class _Writing:
                     writer.append(payload, location)
                 tables.append(PatchTable.of_batch(batch))
                 reached = int(batch.steps[-1]) + 1
+        # Without a record the writer leaves no folder either.
+        path.parent.mkdir(exist_ok=True)
         PatchTable.joined(tables, end=reached).write(path.with_suffix(_TABLE))
         return reached
 
     def write_slides(self) -> None:
         """Sort the records by slide, and say that all is there."""
         chunks = _chunks(self.folder)
+        if not any(len(table) for _, table in chunks):
+            raise RecordError(
+                f"None of the {self.wanted.steps} patches can be read.",
+                mend="Look at the slides: sampler.left_out(), and the report of sampler.batches().",
+                path=self.folder,
+            )
         whole = PatchTable.joined([table for _, table in chunks], end=self.wanted.start + self.wanted.steps)
         reader = RecordReader(RecordTable.open([records for records, table in chunks if len(table)]))
         for slide in np.unique(whole.slides).tolist():

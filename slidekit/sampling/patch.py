@@ -33,7 +33,7 @@ class Patch:
     scale
         Number of its scale.
     tissue, inside
-        Shares of it that are tissue (NaN where there is no mask), and that lie on the slide.
+        Shares of it that are tissue (NaN where there is no mask), and that lie on the slide, as it was planned.
     class_index
         The class whose place it is, from 0; −1 where no class was asked for.
     background

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slidekit.errors import RecordError, SpecError
 from slidekit.sampling.slides import SampledSlide
+from slidekit.slide.identity import slide_identity
 
 __all__ = ["DESCRIPTION", "Description", "WrittenSlide", "describe_slides"]
 
@@ -20,13 +22,17 @@ DESCRIPTION = "patches.json"
 
 
 class WrittenSlide(BaseModel):
-    """A slide of the sampler: its name, its file, and its label, where that is a number, a text or several."""
+    """A slide of the sampler: its name, its file, and its label, where that is a number, a text or several.
+
+    `files` says which bytes the patches were made of: of the slide, its masks and its regions, by what they are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     path: str
     label: int | float | str | list[int | float | str] | None = None
+    files: dict[str, str] = {}
 
 
 class Description(BaseModel):
@@ -91,6 +97,17 @@ class Description(BaseModel):
         left_out: Any = {"complete": True, "slides": {"__all__": {"path"}}}
         return self.model_dump(exclude=left_out) == other.model_dump(exclude=left_out)
 
+    def changed_files(self, other: Description) -> list[str]:
+        """Slides whose files are not what they were, such as ``s1 (mask)``; none where anything else differs."""
+        if len(self.slides) != len(other.slides):
+            return []
+        there = self.model_copy(update={"slides": other.slides})
+        pairs = list(zip(self.slides, other.slides, strict=True))
+        if not there.is_of(other) or any((a.name, a.label) != (b.name, b.label) for a, b in pairs):
+            return []
+        changed = {a.name: sorted({kind for kind, _ in a.files.items() ^ b.files.items()}) for a, b in pairs}
+        return [f"{name} ({', '.join(kinds)})" for name, kinds in changed.items() if kinds]
+
     def finished(self) -> Self:
         """The same, when all is written."""
         return self.model_copy(update={"complete": True})
@@ -102,16 +119,32 @@ def describe_slides(slides: Sequence[SampledSlide]) -> tuple[WrittenSlide, ...]:
     Raises
     ------
     SpecError
-        If a label is neither a number nor a text, nor a list of such.
+        If a label is neither a number nor a text, nor a list of such, or a name cannot be that of a file.
     """
     described = []
     for slide in slides:
+        if slide.name in ("", ".", "..") or set(slide.name) & set("/\\\0"):
+            raise SpecError(
+                f"{slide.name!r} is the name of a slide, and cannot be that of a file.",
+                mend="Give the SampledSlide a name without slashes.",
+            )
         label = None if slide.label is None else np.asarray(slide.label).tolist()
         try:
-            described.append(WrittenSlide(name=slide.name, path=str(slide.path), label=label))
+            described.append(WrittenSlide(name=slide.name, path=str(slide.path), label=label, files=_files(slide)))
         except ValidationError as error:
             raise SpecError(
                 f"The label of slide {slide.name}, a {type(slide.label).__name__}, cannot be written down.",
                 mend="Give numbers or texts.",
             ) from error
     return tuple(described)
+
+
+def _files(slide: SampledSlide) -> dict[str, str]:
+    """Identities of a slide's files by what they are; those that cannot be read are none."""
+    files = {"slide": slide.path, "mask": slide.mask, "label mask": slide.label_mask, "regions": slide.rois}
+    found = {}
+    for kind, path in files.items():
+        if isinstance(path, Path):
+            with suppress(OSError):
+                found[kind] = slide_identity(path)
+    return found

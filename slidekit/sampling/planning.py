@@ -13,10 +13,12 @@ from slidekit.sampling.drafts import Draft, Drawer
 from slidekit.sampling.plan import Plan
 from slidekit.sampling.slides import SampledSlide
 
-__all__ = ["MOST_ATTEMPTS", "Passed", "plan_steps"]
+__all__ = ["MOST_ATTEMPTS", "Passed", "check_steps", "plan_steps"]
 
 MOST_ATTEMPTS = 64
 """Patches of one step that may turn out not to be had; then something is wrong that chance will not mend."""
+
+_LAST_STEP = 2**62
 
 Passed = dict[str, dict[str, int]]
 """Patches that could not be had: how many, by slide and reason."""
@@ -45,10 +47,10 @@ def plan_steps(
     SlidekitError
         If there is no patch for a step, with the reasons.
     """
-    settled = np.atleast_1d(np.asarray(steps))
+    settled = check_steps(steps)
     tried = np.zeros(settled.shape, np.int32) if attempts is None else np.atleast_1d(np.asarray(attempts))
-    _check_steps(settled, tried)
-    draft = drawer.draw(settled.astype(np.int64), tried.astype(np.int32))
+    _check_attempts(settled, tried)
+    draft = drawer.draw(settled, tried.astype(np.int32))
     passed: Passed = {}
     while len(rows := np.flatnonzero(draft.reasons != "")):
         _count(draft, rows, slides, passed)
@@ -66,12 +68,30 @@ def _count(draft: Draft, rows: NDArray[np.int64], slides: Sequence[SampledSlide]
         of_slide[reason] = of_slide.get(reason, 0) + 1
 
 
-def _check_steps(steps: NDArray[Any], attempts: NDArray[Any]) -> None:
-    for name, numbers in (("steps", steps), ("attempts", attempts)):
-        if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
-            raise SpecError(f"{name} are not whole numbers.")
-        if numbers.ndim != 1 or (numbers.size and numbers.min() < 0):
-            raise SpecError(f"{name} must be from 0 on, in one dimension.")
+def check_steps(steps: ArrayLike) -> NDArray[np.int64]:
+    """Bring a step or several to an array (n,).
+
+    Raises
+    ------
+    SpecError
+        If they are none.
+    """
+    settled = np.atleast_1d(np.asarray(steps))
+    _check_numbers("steps", settled)
+    if settled.size and int(settled.max()) > _LAST_STEP:
+        raise SpecError(f"step {settled.max()} is beyond the last, {_LAST_STEP}.")
+    return settled.astype(np.int64)
+
+
+def _check_numbers(name: str, numbers: NDArray[Any]) -> None:
+    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
+        raise SpecError(f"{name} are not whole numbers, or too large.")
+    if numbers.ndim != 1 or (numbers.size and numbers.min() < 0):
+        raise SpecError(f"{name} must be from 0 on, in one dimension.")
+
+
+def _check_attempts(steps: NDArray[np.int64], attempts: NDArray[Any]) -> None:
+    _check_numbers("attempts", attempts)
     if len(steps) != len(attempts):
         raise SpecError(f"There are {len(steps)} steps and {len(attempts)} attempts.")
     if attempts.size and attempts.max() >= MOST_ATTEMPTS:

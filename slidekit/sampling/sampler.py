@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slidekit.errors import SpecError
+from slidekit.loading.options import whole_number
 from slidekit.sampling.drafts import Drawer
 from slidekit.sampling.often.weights import check_weights
 from slidekit.sampling.plan import Plan
-from slidekit.sampling.planning import plan_steps
+from slidekit.sampling.planning import check_steps, plan_steps
 from slidekit.sampling.resuming import Resumable
 from slidekit.sampling.slides import SampledSlide, Slides, settle_slides
 from slidekit.sampling.spec import SamplingSpec
@@ -97,12 +98,13 @@ class PatchSampler(Resumable, SamplerUses):
         self.slides = slides
         self.spec = spec
         self.maps = Maps(slides, spec)
+        self._first_size = spec
         # Feeds plan in threads of their own, and several may feed on one sampler.
         self._lock = RLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was worked out on the way is worked out again where it is needed.
-        return _rebuild, (type(self), self.slides, self.spec)
+        return _rebuild, (type(self), self.slides, self.spec), {"_first_size": self._first_size}
 
     def __repr__(self) -> str:
         spec = self.spec
@@ -207,10 +209,10 @@ class PatchSampler(Resumable, SamplerUses):
         Raises
         ------
         SpecError
-            If the mode is neither ``grid`` nor ``points``.
+            If the mode is neither ``grid`` nor ``points``, or steps are none.
         """
         with self._lock:
-            return self._list.cells(np.atleast_1d(np.asarray(steps, np.int64)))
+            return self._list.cells(check_steps(steps))
 
     @property
     def grids(self) -> Mapping[str, Grid]:
@@ -235,6 +237,7 @@ class PatchSampler(Resumable, SamplerUses):
         """
         from slidekit.sampling.coverage import measure_coverage
 
+        whole_number("epoch", epoch)
         which = np.arange(steps) if steps is not None else np.arange(epoch * len(self), (epoch + 1) * len(self))
         return measure_coverage(self.maps, self.spec, self.plan(which))
 
@@ -251,16 +254,27 @@ class PatchSampler(Resumable, SamplerUses):
     def resized(self, tile_px: int) -> Self:
         """The same places and fields of view, in images of `tile_px` pixels.
 
-        With further `views` or a `stack`, all images keep their proportions to the patch.
+        With further `views` or a `stack`, all images keep their proportions to the patch, as the first of the samplers
+        has them that were made from one another so: there and back gives the same.
+
+        Raises
+        ------
+        SpecError
+            If it is not a number of pixels that a patch may have.
         """
-        old = self.spec
+        old = self._first_size
+        if tile_px == old.tile_px:
+            return self.from_spec(self.slides, old)
         by = tile_px / old.tile_px
-        return self.replace(
+        changed = old.replace(
             tile_px=tile_px,
             field_px=old.field_px or old.tile_px,
             views=tuple((max(2, round(px * by)), factor) for px, factor in old.views),
             stack=tuple(max(2, round(px * by)) for px in old.stack),
         )
+        resized = self.from_spec(self.slides, changed)
+        resized._first_size = old
+        return resized
 
 
 def _rebuild(kind: type[PatchSampler], slides: tuple[SampledSlide, ...], spec: SamplingSpec) -> PatchSampler:

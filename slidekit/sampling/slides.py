@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -78,13 +78,15 @@ def settle_slides(slides: Slides) -> tuple[SampledSlide, ...]:
     Raises
     ------
     DatasetError
-        If there is none, or two have one name.
+        If there is none, two have one name, or it is something else.
     """
     if isinstance(slides, SlideSource):
         found = list(slides.slides_and_masks())
     else:
         found = []
-        for one in [slides] if isinstance(slides, str | Path | SampledSlide) else slides:
+        for one in slides if isinstance(slides, Iterable) and not isinstance(slides, str) else [slides]:
+            if not isinstance(one, str | Path | SampledSlide):
+                raise DatasetError(f"{one!r} is not a slide.", mend="Give a folder, files, or a Dataset.")
             if isinstance(one, SampledSlide):
                 found.append(one)
             else:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slidekit.errors import SpecError
-from slidekit.sampling.spec_checks import check_together
+from slidekit.sampling.spec_checks import check_together, idle_options
 from slidekit.sampling.spec_values import (
     describe,
     read_augment,
@@ -27,7 +27,7 @@ from slidekit.sampling.spec_values import (
     refuse_unknown,
 )
 from slidekit.sampling.views import Scale, SizeUnit, View
-from slidekit.slide.spec import ReaderName, Resample, ROIMethod
+from slidekit.slide.spec import ReaderName, ROIMethod
 from slidekit.slide.spec_message import describe_mistakes
 from slidekit.slide.spec_values import read_center_or_fraction, read_folder, read_methods
 from slidekit.units import Magnification, parse_tile_um
@@ -96,7 +96,7 @@ class SamplingSpec(BaseModel):
     )
     margin_um: float = Field(default=0.0, ge=0, description="Microns to add around that box.")
     edges: Literal["pad", "shift"] = Field(
-        default="pad", description="Beyond the slide: white, or move the patch until it lies on the slide."
+        default="pad", description="Mode random, beyond the slide: white, or move the patch until it lies on the slide."
     )
     weights: Annotated[Any, BeforeValidator(read_weights)] = Field(
         default="slide", description="How often slides come: slide (alike), area, or columns of the annotations."
@@ -123,12 +123,16 @@ class SamplingSpec(BaseModel):
     augment: Annotated[Any, BeforeValidator(read_augment)] = Field(
         default=None, description="Flips, quarter turns, colour shifts and warps of patches."
     )
-    labels: bool = Field(default=False, description="Give an image of classes with each patch.")
+    label_images: bool = Field(default=False, description="Give an image of classes with each patch.")
     normalizer: Annotated[Any, BeforeValidator(read_normalizer)] = Field(
         default=None, description="Stain normaliser, by name, or one that was fitted."
     )
     reader: ReaderName = Field(default="auto", description="Force one reader instead of choosing for each slide.")
-    resample: Resample = Field(default="fast", description="How stored pixels become patches.")
+    resample: Literal["auto", "exact", "shrink", "fast"] = Field(
+        default="auto",
+        description="How stored pixels become patches: in full (exact), decoded smaller (shrink, fast), or the fastest "
+        "that stays near exact (auto).",
+    )
     mpp: float | None = Field(
         default=None, ge=0.05, le=20, description="Microns per pixel of all slides, over what their files say."
     )
@@ -170,7 +174,7 @@ class SamplingSpec(BaseModel):
             raise SpecError(describe_mistakes(error, cls, options)) from None
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values of some fields.
+        """The same with other values of some fields; what another `mode` has no use for goes.
 
         Raises
         ------
@@ -181,6 +185,9 @@ class SamplingSpec(BaseModel):
         if self.mode in _LISTS and self.mask is None:
             # It is so because of the mode, which may be among the changes.
             given.pop("mask", None)
+        if changes.get("mode", self.mode) != self.mode:
+            for name in idle_options(changes["mode"], {**given, **changes}):
+                given.pop(name, None)
         return self.create(**{**given, **changes})
 
     @cached_property

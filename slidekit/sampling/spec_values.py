@@ -91,6 +91,8 @@ def read_mask(value: Any) -> Any:
         For a word that is none.
     """
     if isinstance(value, list | tuple):
+        if not value:
+            raise ValueError("it is empty: give None for the whole slide")
         return tuple(read_mask(item) for item in value)
     if value is None or callable(value):
         return value
@@ -107,6 +109,8 @@ def read_classes(value: Any) -> Any:
     classes = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     if not classes or len(set(classes)) < len(classes):
         raise ValueError("give each class once")
+    if len({isinstance(item, str) for item in classes}) > 1:
+        raise ValueError("give labels of regions, or values of label masks, not both")
     if len(classes) > 254:
         raise ValueError("there are more than 254")
     return classes
@@ -150,9 +154,20 @@ def _weight(value: Any) -> float:
 
 
 def read_points(value: Any) -> Any:
-    """Bring points to (name of the slide, x, y)."""
+    """Bring points to (name of the slide, x, y).
+
+    Raises
+    ------
+    ValueError
+        If one is not that.
+    """
     if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
-        return tuple((str(slide), x, y) for slide, x, y in value)
+        value = list(value)
+        points = [tuple(point) if isinstance(point, Iterable) and not isinstance(point, str) else () for point in value]
+        for given, point in zip(value, points, strict=True):
+            if len(point) != 3:
+                raise ValueError(f"{given!r} is not a point: give (slide, x, y)")
+        return tuple((str(slide), x, y) for slide, x, y in points)
     return value
 
 
@@ -193,7 +208,10 @@ def read_normalizer(value: Any) -> Any:
 
 
 def describe(value: Any) -> Any:
-    """A value of the spec as plain JSON that tells it from others; the order of a mapping counts."""
+    """A value of the spec as plain JSON that tells it from others.
+
+    The order of a mapping counts where its values are mappings: columns of quotas, each within the one before.
+    """
     from slidekit.norm import StainNormalizer
 
     if value is None or isinstance(value, bool | int | float | str):
@@ -201,7 +219,8 @@ def describe(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return [[str(key), describe(item)] for key, item in value.items()]
+        listed = [[str(key), describe(item)] for key, item in value.items()]
+        return listed if any(isinstance(item, Mapping) for item in value.values()) else sorted(listed)
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
     if isinstance(value, StainNormalizer):

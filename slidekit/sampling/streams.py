@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slidekit.errors import SpecError
 from slidekit.loading.options import whole_number
-from slidekit.sampling.feeding.faces import FaceOptions, check_feeding
+from slidekit.sampling.feeding.faces import Batches, FaceOptions, check_feeding, split_options
 from slidekit.sampling.feeding.source import SamplerSource, derived_seed
 from slidekit.slide.parallel import usable_cores
 
@@ -44,7 +43,7 @@ class Streams:
     """
 
     def __init__(self, samplers: Mapping[str, PatchSampler], batch_size: int) -> None:
-        if not samplers:
+        if not isinstance(samplers, Mapping) or not samplers:
             raise SpecError("There is no stream.", mend='Give samplers by name, such as {"A": …, "B": …}.')
         seeds = Counter(sampler.spec.seed for sampler in samplers.values())
         self.batch_size = whole_number("batch_size", batch_size, 1)
@@ -54,10 +53,12 @@ class Streams:
             else sampler
             for name, sampler in samplers.items()
         }
+        # The states of streams that are resized are those of the streams as they were made.
+        self._made_as = self.samplers
 
     def batches(
         self, *, start: int = 0, steps: int | None = None, workers: int | None = None, **feeding: Any
-    ) -> Generator[dict[str, Batch], None, None]:
+    ) -> Batches[dict[str, Batch]]:
         """Batches as numpy has them; streams that are lists end all others.
 
         Parameters
@@ -73,8 +74,8 @@ class Streams:
 
         Returns
         -------
-        generator of dict
-            Stream to batch.
+        Batches
+            An iterator of dicts, stream to batch, and a context manager that closes it.
 
         Raises
         ------
@@ -82,16 +83,14 @@ class Streams:
             If an option makes no sense.
         """
         options = FaceOptions(self.batch_size, start=start, steps=steps)
-        check_feeding(feeding)
+        check_feeding(feeding, ("start", "steps"))
         feeding["workers"] = self._workers(workers)
         return _side_by_side({name: options.open(one, **feeding) for name, one in self._sources().items()})
 
     def __iter__(self) -> Iterator[dict[str, Batch]]:
         return self.batches()
 
-    def torch(
-        self, *, steps: int | None = None, workers: int | None = None, **options: Any
-    ) -> Generator[dict[str, Any], None, None]:
+    def torch(self, *, steps: int | None = None, workers: int | None = None, **options: Any) -> Batches[dict[str, Any]]:
         """Batches as torch has them.
 
         Parameters
@@ -103,8 +102,9 @@ class Streams:
 
         Returns
         -------
-        generator of dict
-            Stream to what its sampler's `torch` gives: images, or a tuple of images and what belongs to them.
+        Batches
+            An iterator of dicts, stream to what its sampler's `torch` gives: images, or a tuple of images and what
+            belongs to them; and a context manager that closes it.
 
         Raises
         ------
@@ -144,11 +144,12 @@ class Streams:
         other = Streams.__new__(Streams)
         other.batch_size = self.batch_size if batch_size is None else whole_number("batch_size", batch_size, 1)
         other.samplers = {name: sampler.resized(tile_px) for name, sampler in self.samplers.items()}
+        other._made_as = self._made_as
         return other
 
     def state(self, step: int) -> dict[str, Any]:
         """Where the streams stand when `step` patches of each were used: numbers and text."""
-        states = {name: sampler.state(step) for name, sampler in self.samplers.items()}
+        states = {name: sampler.state(step) for name, sampler in self._made_as.items()}
         return {"step": int(step), "streams": states}
 
     def check_state(self, state: Mapping[str, Any]) -> int:
@@ -164,7 +165,7 @@ class Streams:
             raise SpecError(
                 f"The state is not of the streams {', '.join(self.samplers)}.", mend="Give what state() returned."
             )
-        steps = {sampler.check_state(found[name]) for name, sampler in self.samplers.items()}
+        steps = {sampler.check_state(found[name]) for name, sampler in self._made_as.items()}
         if len(steps) > 1:
             raise SpecError("The streams of the state stand at different steps.", mend="Give what state() returned.")
         return steps.pop()
@@ -192,8 +193,14 @@ def zip_samplers(samplers: Mapping[str, PatchSampler], batch_size: int) -> Strea
 
 def _side_by_side(
     streams: Mapping[str, AbstractContextManager[Iterator[_Batch]]],
-) -> Generator[dict[str, _Batch], None, None]:
+) -> Batches[dict[str, _Batch]]:
     """A batch of each stream at a time; the shortest ends all, and all are closed."""
+    return Batches(_zipped(streams))
+
+
+def _zipped(
+    streams: Mapping[str, AbstractContextManager[Iterator[_Batch]]],
+) -> Generator[dict[str, _Batch], None, None]:
     with ExitStack() as stack:
         opened = {name: stack.enter_context(stream) for name, stream in streams.items()}
         for found in zip(*opened.values(), strict=False):
@@ -202,7 +209,4 @@ def _side_by_side(
 
 def _split(options: Mapping[str, Any], batch_size: int, steps: int | None) -> tuple[FaceOptions, dict[str, Any]]:
     """What is asked of a face, and how patches are read."""
-    known = FaceOptions.__dataclass_fields__
-    asked = {name: value for name, value in options.items() if name in known}
-    feeding = {name: value for name, value in options.items() if name not in known}
-    return replace(FaceOptions(batch_size, steps=steps), **asked), feeding
+    return split_options({**options, "batch_size": batch_size, "steps": steps})

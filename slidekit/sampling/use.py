@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SamplerUses"]
 
+_AT_ONCE = 16
+"""Patches that are read together for who takes them one by one."""
+
 
 class SamplerUses:
     """Ways to use a sampler; `PatchSampler` has them."""
@@ -40,17 +45,40 @@ class SamplerUses:
         ------
         SlideReadError
             If the place of a list (modes ``grid`` and ``points``) cannot be read.
+        IndexError
+            If the sampler has an end, and the step is beyond it; steps of further epochs are had with `batches`.
         SpecError
-            If a slice is not of steps that follow one another, from 0 on.
+            If it is not a step, or a slice not of steps that follow one another, from 0 on.
         """
         from slidekit.sampling.patch import Patch
 
         if not isinstance(step, slice):
-            return Patch.of(self._read(int(step), 1), 0)
+            return Patch.of(self._read(self._one_step(step), 1), 0)
         start = step.start or 0
         if step.stop is None or step.step not in (None, 1) or start < 0 or step.stop <= start:
             raise SpecError(f"{step} are not steps that follow one another.", mend="Give them as sampler[10:20].")
         return self._read(start, step.stop - start)
+
+    def __iter__(self) -> Iterator[Patch]:
+        """Read patches one after another, in this process: of one epoch or list, or, in mode ``random``, without end.
+
+        What cannot be read of a list is missing.
+        """
+        from slidekit.sampling.patch import Patch
+
+        steps = None if self._sampler.spec.mode == "random" else len(self._sampler)
+        with self.batches(_AT_ONCE, steps=steps, workers=0, look_ahead=_AT_ONCE) as feed:
+            for batch in feed:
+                yield from (Patch.of(batch, row) for row in range(len(batch)))
+
+    def _one_step(self, step: object) -> int:
+        try:
+            number = operator.index(step)  # type: ignore[arg-type]
+        except TypeError:
+            raise SpecError(f"{step!r} is not a step.", mend="Give a whole number, or a slice.") from None
+        if self._sampler.spec.mode != "random" and number >= len(self._sampler):
+            raise IndexError(f"step {number} is beyond the end: there are {len(self._sampler)}.")
+        return number
 
     def _read(self, start: int, count: int) -> Batch:
         if start < 0:

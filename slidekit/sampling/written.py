@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from slidekit.io.record_reader import RecordReader
 from slidekit.io.record_table import RecordTable
 from slidekit.io.tile_image import decode_into
 from slidekit.sampling.feeding.batch import Batch
-from slidekit.sampling.feeding.faces import FaceOptions
+from slidekit.sampling.feeding.faces import Batches, FaceOptions, check_feeding, split_options
 from slidekit.sampling.patch_description import DESCRIPTION, Description
 from slidekit.sampling.patch_record import decode_map, images_of
 from slidekit.sampling.patch_table import PatchTable
@@ -107,20 +106,43 @@ class Materialised:
             )
         return end
 
+    def following(self, start: int, end: int) -> int:
+        """Where the next iteration begins: there are no other patches, so they come again."""
+        return start
+
+    def count(self, start: int, steps: int | None, rank: int, num_replicas: int) -> int:
+        """Patches that a replica has of some steps."""
+        return len(self._rows(start, self.end(start, steps), rank, num_replicas))
+
+    def _rows(self, start: int, end: int, rank: int, num_replicas: int) -> NDArray[np.int64]:
+        """Rows of the table of each `num_replicas`-th step that is there."""
+        asked = np.arange(start + rank, end, num_replicas)
+        rows = np.searchsorted(self.table.steps, asked)
+        there = rows < len(self.table)
+        there[there] = self.table.steps[rows[there]] == asked[there]
+        found: NDArray[np.int64] = rows[there]
+        return found
+
     def state(self, step: int) -> dict[str, Any]:
         """As `PatchSampler.state` of the sampler that they are of."""
         return {"step": int(step), "seed": self.description.seed, "digest": self.description.digest}
 
     def check_state(self, state: Mapping[str, Any]) -> int:
         """Read the step of a state, of these patches or of their sampler; SpecError if it is of others."""
-        step = state.get("step")
+        step = state.get("step") if isinstance(state, Mapping) else None
         if not isinstance(step, int) or state.get("digest") != self.description.digest:
             raise SpecError("The state is not of the sampler of these patches.", mend="Give one of it.")
         return step
 
     def batches(
-        self, batch_size: int, *, start: int | None = None, steps: int | None = None, workers: int | None = None
-    ) -> AbstractContextManager[Iterator[Batch]]:
+        self,
+        batch_size: int,
+        *,
+        start: int | None = None,
+        steps: int | None = None,
+        workers: int | None = None,
+        **feeding: Any,
+    ) -> Batches[Batch]:
         """Batches as numpy has them.
 
         Parameters
@@ -133,14 +155,25 @@ class Materialised:
             How many steps from there on.
         workers
             Threads that decode; None takes up to four.
+        **feeding
+            What says how slides are read, as for `PatchSampler.batches`, is taken and does not matter.
 
         Returns
         -------
-        context manager
-            Of an iterator of `Batch`.
+        Batches
+            An iterator of `Batch`, and a context manager that closes it.
+
+        Raises
+        ------
+        SpecError
+            If an option makes no sense.
+        DatasetError
+            If steps are asked for that were not written.
         """
+        check_feeding(feeding, ("batch_size", "start", "steps"))
         first = self.description.start if start is None else start
-        return FaceOptions(batch_size, start=first, steps=steps).open(self, workers=workers)
+        asked = FaceOptions(batch_size, start=first, steps=steps)
+        return self.open(asked.batch_size, start=asked.start, steps=asked.steps, workers=workers)
 
     def torch(
         self, batch_size: int, *, start: int | None = None, pin_memory: bool = False, **options: Any
@@ -148,19 +181,23 @@ class Materialised:
         """Batches as torch has them; see `PatchSampler.torch`."""
         from slidekit.sampling.feeding.torch import PatchStream
 
-        workers = options.pop("workers", None)
-        asked = FaceOptions(
-            batch_size, self.description.start if start is None else start, **{"channels": "first", **options}
-        )
-        return PatchStream(self, asked, pin_memory=pin_memory, workers=workers)
+        asked, feeding = self._split(batch_size, start, {"channels": "first", **options})
+        return PatchStream(self, asked, pin_memory=pin_memory, **feeding)
 
     def tensorflow(self, batch_size: int, *, start: int | None = None, **options: Any) -> Any:
         """Batches as a `tf.data.Dataset`; see `PatchSampler.tensorflow`."""
         from slidekit.sampling.feeding.tensorflow import patch_dataset
 
-        workers = options.pop("workers", None)
-        asked = FaceOptions(batch_size, self.description.start if start is None else start, **options)
-        return patch_dataset(self, asked, workers=workers)
+        asked, feeding = self._split(batch_size, start, options)
+        return patch_dataset(self, asked, **feeding)
+
+    def _split(
+        self, batch_size: int, start: int | None, options: Mapping[str, Any]
+    ) -> tuple[FaceOptions, dict[str, Any]]:
+        """What is asked of a face, and how patches are read."""
+        return split_options(
+            {**options, "batch_size": batch_size, "start": self.description.start if start is None else start}
+        )
 
     def open(
         self,
@@ -172,17 +209,12 @@ class Materialised:
         num_replicas: int = 1,
         workers: int | None = None,
         **_: Any,
-    ) -> AbstractContextManager[Iterator[Batch]]:
+    ) -> Batches[Batch]:
         """Open the batches of a replica; how slides would be read does not matter."""
-        end = self.end(start, steps)
-        asked = np.arange(start + rank, end, num_replicas)
-        rows = np.searchsorted(self.table.steps, asked)
-        there = rows < len(self.table)
-        there[there] = self.table.steps[rows[there]] == asked[there]
-        rows = rows[there]
+        rows = self._rows(start, self.end(start, steps), rank, num_replicas)
         cuts = [rows[first : first + batch_size] for first in range(0, len(rows), batch_size)]
         threads = min(_MOST_THREADS, usable_cores()) if workers is None else max(1, workers)
-        return closing(map_ordered(self._read, cuts, threads=threads))
+        return Batches(map_ordered(self._read, cuts, threads=threads))
 
     def _read(self, rows: NDArray[np.int64]) -> Batch:
         """The batch of some rows of the table."""

@@ -62,6 +62,11 @@ class ConversionSpec(BaseModel):
     @classmethod
     def create(cls, **options: Any) -> Self:
         """Build a spec from keywords; raises `SpecError`, which names each option that is wrong."""
+        if unknown := [name for name in options if name not in cls.model_fields]:
+            raise SpecError(
+                f"A conversion has no option {', '.join(map(repr, unknown))}.",
+                mend=f"There are: {', '.join(cls.model_fields)}.",
+            )
         try:
             return cls(**options)
         except ValidationError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slidekit.errors import SlidekitError, SpecError
+from slidekit.errors import MissingMPPError, SlidekitError, SpecError
 from slidekit.io.slide_tiff import TileSource, write_tiff
 from slidekit.pixels.discovery import check_unique_names, slide_name
 from slidekit.pixels.image import RGBImage
@@ -85,6 +85,8 @@ def convert_to_tiff(slide: str | Path, dest: str | Path, *, overwrite: bool = Fa
 
 def _destination(slide: Path, dest: Path, *, overwrite: bool) -> Path:
     path = dest / f"{slide_name(slide)}.tiff" if dest.is_dir() or not dest.suffix else dest
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise SpecError("The name does not end in .tif or .tiff.", mend="Give such a name, or a folder.", path=path)
     if path.exists():
         if slide.exists() and path.samefile(slide):
             raise SpecError("The slide would be written over itself.", mend="Give another place.", path=path)
@@ -95,9 +97,13 @@ def _destination(slide: Path, dest: Path, *, overwrite: bool) -> Path:
 
 def _settle_mpp(reader: SlideReader, spec: ConversionSpec) -> SlideMPP | None:
     needed = bool(spec.target_mpp or spec.magnifications)
-    if not needed and spec.mpp is None and reader.metadata.mpp is None:
-        return None
-    return settle_mpp(reader.path, reader.metadata, given=spec.mpp, from_objective=bool(spec.magnifications))
+    try:
+        return settle_mpp(reader.path, reader.metadata, given=spec.mpp, from_objective=bool(spec.magnifications))
+    except MissingMPPError as error:
+        if not needed and spec.mpp is None:
+            # Levels are copied; what cannot be true of them is not written down again.
+            return None
+        raise MissingMPPError(error.message, mend="Give it by mpp= (--mpp).", path=error.path) from None
 
 
 def _pixels(reader: SlideReader, mpp: SlideMPP | None, spec: ConversionSpec) -> list[tuple[float, float]]:
@@ -116,8 +122,10 @@ def _pixels(reader: SlideReader, mpp: SlideMPP | None, spec: ConversionSpec) -> 
         level = level_as_stored(reader, (mpp.x, mpp.y), target) if spec.magnifications else None
         pixel = (target / mpp.x, target / mpp.y) if level is None else stored[level]
         if min(pixel) < _ENLARGED:
+            axis, finest = ("x", mpp.x) if pixel[0] <= pixel[1] else ("y", mpp.y)
+            along = "" if mpp.x == mpp.y else f" along {axis}"
             raise SpecError(
-                f"The slide has {mpp.x:.4g} µm/px; {target:.4g} would only enlarge its pixels.",
+                f"The slide has {finest:.4g} µm/px{along}; {target:.4g} would only enlarge its pixels.",
                 mend="Ask for a coarser resolution.",
                 path=reader.path,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -118,7 +119,10 @@ class GridAssembler:
             If shapes do not fit, or there is no such cell.
         """
         values = np.asarray(predictions, np.float32)
-        places = np.asarray(cells, np.int64).reshape(-1, 2)
+        given = np.asarray(cells, np.float64).reshape(-1, 2)
+        places = given.astype(np.int64)
+        if not np.array_equal(places, given):
+            raise SpecError("Cells are not whole numbers.", mend="Give (i, j): column, row of the grid.")
         one = self._shape[2:] if self._is_value else (self._map_px, self._map_px, *self._shape[2:])
         if values.shape != (len(places), *one):
             raise SpecError(
@@ -234,8 +238,11 @@ def heat_map_regions(
     Raises
     ------
     SpecError
-        If the map has classes.
+        If the map has classes, or a number makes no sense.
     """
+    for name, value in (("simplify_um", simplify_um), ("min_area_um2", min_area_um2)):
+        if not 0 <= value < math.inf:
+            raise SpecError(f"{name}={value!r} makes no sense.", mend="Give 0 or more.")
     if heat_map.values.ndim != 2:
         raise SpecError("The heat map has several classes.", mend="Take one: heat_map.channel(1).")
     pixel_um = heat_map.pixel[0] * heat_map.mpp[0], heat_map.pixel[1] * heat_map.mpp[1]
@@ -252,4 +259,14 @@ def heat_map_regions(
     polygons.sort(key=lambda polygon: (-polygon.area, polygon.bounds))
     to_level_0 = 1 / np.array(heat_map.mpp)
     placed = [shapely.transform(one, lambda points: points * to_level_0 + heat_map.origin) for one in polygons]
-    return tuple(ROI(f"{label or 'region'}_{number}", label, one) for number, one in enumerate(placed, 1))
+    # Outlines that touch themselves within a rounding error may cross there in another unit.
+    whole = [part for one in placed for part in _polygons(one)]
+    return tuple(ROI(f"{label or 'region'}_{number}", label, one) for number, one in enumerate(whole, 1))
+
+
+def _polygons(polygon: shapely.Polygon) -> list[shapely.Polygon]:
+    """The polygon as it is, or what of it is valid."""
+    if polygon.is_valid:
+        return [polygon]
+    parts = shapely.get_parts(shapely.make_valid(polygon))
+    return [part for one in parts for part in shapely.get_parts(one) if isinstance(part, shapely.Polygon)]

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from slidekit.pixels.discovery import slide_name
 from slidekit.slide.encode import encode_image
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.level_slide import LevelTiles, LevelTiling
+from slidekit.wording import some_of
 
-__all__ = ["SavedTiles", "merge_tables", "save_level_tiles"]
+__all__ = ["SavedTiles", "merge_tables", "remove_level_tiles", "save_level_tiles"]
 
 TABLE, FAILED, STATE = "dataset.csv", "failed_tiles.csv", "tiles.json"
 
@@ -98,7 +100,7 @@ def save_level_tiles(
     Raises
     ------
     SpecError
-        If the folder holds something else, and `overwrite` is not given.
+        If the folder holds something else, and `overwrite` is not given; or files that are not of these tiles.
     SlideOpenError, SlideReadError, OSError
         If the slide cannot be used, or files cannot be written.
     """
@@ -112,6 +114,7 @@ def save_level_tiles(
     if home.exists() and not (overwrite and before):
         mend = "Give overwrite=True, or another folder." if before else "Give another folder."
         raise SpecError("The folder holds something that was not made in this way.", mend=mend, path=home)
+    _refuse_foreign(home)
     part = home.with_name(home.name + PART)
     with LevelTiles(slide, tiling, mask=mask) as tiles:
         # What is there is of a run that was killed.
@@ -125,6 +128,43 @@ def save_level_tiles(
             shutil.rmtree(part, ignore_errors=True)
             raise
     return SavedTiles(slide_name(slide), home, kept, discarded, failed)
+
+
+def remove_level_tiles(folder: str | Path, slide: str | Path) -> None:
+    """Remove the tiles that `save_level_tiles` wrote of a slide.
+
+    Parameters
+    ----------
+    folder
+        Of all slides.
+    slide
+        File of the slide.
+
+    Raises
+    ------
+    SpecError
+        If the slide's folder holds anything else; nothing is removed then.
+    """
+    home = Path(folder) / slide_name(slide)
+    if home.exists():
+        _refuse_foreign(home)
+        shutil.rmtree(home)
+
+
+def _refuse_foreign(home: Path) -> None:
+    """Make sure that all that there is in a slide's folder was written by `save_level_tiles`."""
+    if not home.exists():
+        return
+    ours = {home / name for name in (TABLE, FAILED, STATE)}
+    with suppress(OSError), (home / TABLE).open(encoding="utf-8", newline="") as file:
+        ours |= {home.parent / row[kind] for row in csv.DictReader(file) for kind in ("image", "mask") if row.get(kind)}
+    foreign = sorted(str(path.relative_to(home)) for path in home.rglob("*") if not path.is_dir() and path not in ours)
+    if foreign:
+        raise SpecError(
+            f"The folder holds files that are not of the tiles: {some_of(foreign, 3)}.",
+            mend="Move them, or give another folder: what is not of the tiles is never removed.",
+            path=home,
+        )
 
 
 def _identity(path: Path) -> str:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from slidekit.cli import app
 from slidekit.cli.options import flags_of
 from slidekit.cli.sampling_options import KINDS
-from slidekit.errors import SpecError
+from slidekit.errors import SlidekitError, SpecError
 from slidekit.io.slide_tiff import write_svs
 from slidekit.sampling import PatchSampler, SamplingSpec
 from slidekit.sampling.audit import audit_patches, write_audit
@@ -68,7 +68,9 @@ def test_large_patches_are_shown_small_and_views_and_classes_go_along(slides, tm
     labelled = write_slides(
         tmp_path / "labelled", label_masks=[np.full((32, 40), number + 1, np.uint8) for number in range(3)]
     )
-    sampler = PatchSampler(labelled, 300, 20, views=[(32, 2)], classes=(1, 2, 3), labels=True, cache=tmp_path / "cache")
+    sampler = PatchSampler(
+        labelled, 300, 20, views=[(32, 2)], classes=(1, 2, 3), label_images=True, cache=tmp_path / "cache"
+    )
 
     audit = audit_patches(sampler, 6)
 
@@ -224,3 +226,45 @@ def test_the_bench_command_prints_a_row_a_way(slides, tmp_path):
     assert result.exit_code == 0, result.exception
     rows = [line.split() for line in result.output.splitlines()]
     assert [row[:2] for row in rows if row and row[0] == "0"] == [["0", "8"], ["0", "16"]]
+
+
+def test_a_list_is_shown_to_its_end_and_no_further(slides, tmp_path):
+    grid = PatchSampler(slides, 32, 20, cache=tmp_path / "cache", mode="grid")
+
+    audit = audit_patches(grid, 10_000, start=len(grid) - 1)
+
+    assert [patch.step for patch in audit.patches] == [len(grid) - 1]
+    assert audit.lines()[0].startswith("1 patch of 32 px")
+    with pytest.raises(SlidekitError, match=f"the list has {len(grid)}"):
+        audit_patches(grid, 4, start=len(grid))
+    with pytest.raises(SpecError, match="no such folder"):
+        write_audit(grid, tmp_path / "nowhere" / "n.png", 4)
+
+
+def test_masks_of_no_slide_are_an_error_and_those_of_slides_are_said(slides, tmp_path):
+    (tmp_path / "masks").mkdir()
+    mask = str(tmp_path / "masks" / "other.png")
+    cv2.imwrite(mask, np.full((8, 8), 255, np.uint8))
+    arguments = [
+        "sample",
+        str(slides[0].path.parent),
+        "--tile-px",
+        "32",
+        "--tile-um",
+        "20",
+        "--n",
+        "2",
+        "-o",
+        str(tmp_path / "a.png"),
+    ]
+    arguments += ["--cache", str(tmp_path / "cache"), "--masks", str(tmp_path / "masks")]
+
+    wrong = RUN.invoke(app, arguments)
+    for slide in slides:
+        shutil.copy(mask, tmp_path / "masks" / f"{slide.name}_mask.png")
+    right = RUN.invoke(app, arguments)
+
+    assert wrong.exit_code != 0
+    assert "holds no image named after a slide" in str(wrong.exception or "") + wrong.output
+    assert right.exit_code == 0, right.output
+    assert "masks that were given" in right.output

@@ -98,3 +98,32 @@ def test_lists_and_scales_are_refused(sampler) -> None:
         Bags(sampler, 4, rank=3, num_replicas=2)
     with pytest.raises(SpecError, match="no option 'num_workers'"):
         Bags(sampler, 4).batches(num_workers=2)
+
+
+def test_a_slide_whose_pixels_all_fail_is_left_out_and_named(
+    sampler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Arrange: nothing of s1 can be read
+    from slidekit.sampling.feeding import tasks
+
+    expected = [bag for bag in Bags(sampler, 4).batches(epochs=4, workers=0) if bag.slide != "s1"]
+    read = tasks.PatchReader.read
+
+    def fail(self, plan, *rest):
+        outcome = read(self, plan, *rest)
+        outcome.failures.extend((row, "damaged") for row in np.flatnonzero(plan.slides == 1).tolist())
+        return outcome
+
+    monkeypatch.setattr(tasks.PatchReader, "read", fail)
+    bags = Bags(sampler, 4)
+
+    # Act
+    found = list(bags.batches(epochs=4, workers=0))
+
+    # Assert
+    assert [bag.number for bag in found] == [bag.number for bag in expected]
+    for bag, other in zip(found, expected, strict=True):
+        assert np.array_equal(bag.images, other.images)
+    assert list(bags.left_out) == ["s1"]
+    assert "s1 gives no bags from here on" in caplog.text
+    assert [bag.slide for bag, _ in zip(bags.batches(workers=0), range(5), strict=False)].count("s1") == 0

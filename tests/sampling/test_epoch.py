@@ -121,8 +121,9 @@ def test_a_lattice_gives_each_epoch_as_many_cells_that_hold_enough(mask, width, 
     # Assert
     assert len(cells.numbers) == lattice.count == len(set(cells.numbers.tolist()))
     half = np.array([width, height]) / 2
-    assert slide_map.tissue_share(np.hstack([centres - half, centres + half])).min() >= max(least, LEAST_TISSUE)
-    assert ((centres >= 0) & (centres <= (WIDTH, HEIGHT))).all()
+    enough = max(least, LEAST_TISSUE if width < WIDTH or height < HEIGHT else 0)
+    assert slide_map.tissue_share(np.hstack([centres - half, centres + half])).min() >= enough
+    assert ((centres > -half) & (centres < half + np.array([WIDTH, HEIGHT]))).all()
     assert overlapping(centres, np.array([width, height])) == 0
 
 
@@ -157,3 +158,35 @@ def _text(table):
     with console.capture() as capture:
         console.print(table)
     return capture.get()
+
+
+def test_tissue_at_the_edge_of_a_slide_comes_as_often_as_in_its_middle():
+    # Arrange
+    size = 130.0
+    slide_map = map_of(np.ones((32, 40), np.bool_))
+    lattice = Lattice(slide_map, (size, size), 0.0, seed=1)
+    visits = np.zeros((HEIGHT // 10, WIDTH // 10))
+
+    # Act
+    for number in range(60):
+        cells = lattice.cells(slide_map, number)
+        centres = lattice.centres(cells, np.arange(len(cells.numbers)))
+        boxes = np.hstack([centres - size / 2, centres + size / 2])
+        visits += count_patches(boxes, (WIDTH, HEIGHT), visits.shape)
+
+    # Assert
+    visits /= 60
+    assert visits[:, 0].mean() > 0.75  # those that have least are left out where an epoch has too many
+    assert visits[:, -1].mean() > 0.75
+    assert visits.mean() > 0.93
+    assert visits.max() <= 1
+
+
+@pytest.mark.parametrize("size", [max(WIDTH, HEIGHT), 20 * WIDTH])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_slide_that_is_not_larger_than_a_patch_is_one_in_its_middle(size, seed):
+    slide_map = map_of(np.ones((32, 40), np.bool_))
+    lattice = Lattice(slide_map, (size, size), 0.0, seed=seed)
+    for number in range(3):
+        cells = lattice.cells(slide_map, number)
+        assert lattice.centres(cells, np.arange(lattice.count)).tolist() == [[WIDTH / 2, HEIGHT / 2]]

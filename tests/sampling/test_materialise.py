@@ -144,7 +144,7 @@ def test_lists_views_and_label_images_are_kept(tmp_path: Path) -> None:
         cv2.imwrite(str(path), np.repeat([[1, 2]], 16, 0).repeat(8, 1).astype(np.uint8))
         slides.append(type(slide)(slide.path, slide.name, label_mask=path, label=slide.label))
     sampler = make_sampler(
-        tmp_path, slides, mode="grid", tile_px=32, tile_um=32, views=[(8, 2.0)], classes=(1, 2), labels=True
+        tmp_path, slides, mode="grid", tile_px=32, tile_um=32, views=[(8, 2.0)], classes=(1, 2), label_images=True
     )
 
     # Act
@@ -241,3 +241,58 @@ def test_a_dataset_of_tensorflow_of_what_was_written(sampler, written) -> None:
     found = [batch for batch, _ in written.tensorflow(8, steps=16).as_numpy_iterator()]
 
     assert np.array_equal(np.concatenate(found), sampler[3:19].images)
+
+
+@pytest.mark.parametrize("kind", ["slide", "mask"])
+def test_patches_of_files_that_have_changed_are_not_taken_for_new_ones(tmp_path: Path, kind) -> None:
+    # Arrange
+    slides = write_noise(tmp_path / "slides")
+    sampler = make_sampler(tmp_path, slides)
+    materialise(sampler, tmp_path / "out", 8, workers=0)
+
+    # Act
+    path = slides[1].path if kind == "slide" else slides[1].mask
+    path.write_bytes(path.read_bytes() + b"\0")
+
+    # Assert
+    with pytest.raises(RecordError, match=rf"changed since: s1 \({kind}\)"):
+        materialise(make_sampler(tmp_path, slides), tmp_path / "out", 8, workers=0)
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "..", "a\\b"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(sampler, tmp_path: Path, name) -> None:
+    strange = [replace(slide, name=name) if slide.name == "s0" else slide for slide in sampler.slides]
+
+    with pytest.raises(SpecError, match="cannot be that of a file"):
+        materialise(type(sampler).from_spec(strange, sampler.spec), tmp_path, 4, workers=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_disk_and_the_slides_refuse_is_said(sampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slidekit.sampling.feeding import tasks
+
+    def fill(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    read = tasks.PatchReader.read
+
+    def fail(self, plan, *rest):
+        outcome = read(self, plan, *rest)
+        outcome.failures.extend((row, "damaged") for row in range(len(plan.slides)))
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "encode_patches", fill)
+        with pytest.raises(RecordError, match=f"{tmp_path}.*No space left"):
+            materialise(sampler, tmp_path / "full", 8, workers=0)
+    monkeypatch.setattr(tasks.PatchReader, "read", fail)
+    with pytest.raises(RecordError, match="None of the 192 patches can be read"):
+        materialise(sampler.replace(mode="grid"), tmp_path / "none", workers=0)
+
+
+def test_what_was_written_takes_what_streams_take(written) -> None:
+    with written.batches(8, look_ahead=4) as batches:
+        assert len(next(batches)) == 8
+        assert len(list(batches)) == 4
+    with pytest.raises(SpecError, match="no option 'scaling'"):
+        written.batches(8, scaling="0..1")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from shapely import Polygon, box
 
+from slidekit import sampling
 from slidekit.errors import DatasetError, SlideError, SlidekitError, SpecError
 from slidekit.io.slide_tiff import write_svs
 from slidekit.sampling import PatchSampler, Plan, SampledSlide
@@ -460,7 +461,7 @@ def test_slides_of_one_name_are_refused(slides):
 
 
 def test_a_step_is_a_patch_and_steps_are_a_batch(make, slides):
-    sampler = make(labels=True, classes=(1, 2, 5))
+    sampler = make(label_images=True, classes=(1, 2, 5))
 
     patch, batch = sampler[3], sampler[2:5]
 
@@ -517,3 +518,55 @@ def test_regions_of_a_class_are_sampled_where_the_mask_finds_no_tissue(make, sli
 def test_a_list_turned_random_has_a_mask_again(make):
     assert make(mode="grid").replace(mode="random").spec.mask == "histofetch"
     assert make(mode="grid").replace(seed=3).spec.mask is None
+
+
+def test_sizes_there_and_back_are_the_same(make):
+    sampler = make(stack=(4, 64), seed=5)
+    other = pickle.loads(pickle.dumps(sampler.resized(3))).resized(50)
+
+    assert [view.tile_px for view in other.spec.scales[0]] == [12, 200]
+    assert other.resized(16).spec == sampler.spec
+    assert other.resized(16).digest == sampler.digest
+
+
+def test_a_list_can_be_gone_through(make):
+    sampler = make(mode="grid", of=make().slides[:1], tile_um=60)
+
+    assert [patch.step for patch in sampler] == list(range(len(sampler)))
+    with pytest.raises(IndexError, match=f"there are {len(sampler)}"):
+        sampler[len(sampler)]
+    assert sampler.batches(2, start=len(sampler), workers=0).position == len(sampler)
+
+
+def test_what_has_no_end_goes_on(make):
+    assert [patch.step for patch, _ in zip(make(), range(20), strict=False)] == list(range(20))
+
+
+@pytest.mark.parametrize("step", [1.7, "3", None])
+def test_a_step_is_a_whole_number(make, step):
+    with pytest.raises(SpecError, match="is not a step"):
+        make()[step]
+
+
+@pytest.mark.parametrize("steps", [[2**63], [-1], [2**70], [0.5]])
+def test_numbers_that_are_no_steps_are_refused(make, steps):
+    for ask in (make().plan, make(mode="grid").cells):
+        with pytest.raises(SpecError, match="step"):
+            ask(steps)
+
+
+@pytest.mark.parametrize("slides", [5, None, [5]])
+def test_what_is_no_slide_is_refused(slides):
+    with pytest.raises(DatasetError, match="is not a slide"):
+        PatchSampler(slides, 16, 10)
+
+
+def test_the_order_of_weights_is_of_no_matter(make):
+    weights = {"s0": 1, "s1": 2, "s2": 3}
+    again = dict(reversed(weights.items()))
+    assert make(weights=weights).digest == make(weights=again).digest
+
+
+def test_all_that_the_room_offers_is_there():
+    assert all(hasattr(sampling, name) for name in sampling.__all__)
+    assert sorted(sampling._HOMES) == sorted(sampling.__all__)

@@ -51,7 +51,7 @@ CHANGES = {
     "shuffle": False,
     "points": None,
     "augment": True,
-    "labels": True,
+    "label_images": True,
     "normalizer": "macenko",
     "reader": "vips",
     "resample": "exact",
@@ -63,6 +63,14 @@ CHANGES = {
 }
 
 
+_GRID = ("stride_div", "use_edge_tiles", "roi_method", "roi_filter_method", "qc", "filter_threshold", "shuffle")
+NEEDED = {
+    **{name: {"mode": "grid"} for name in _GRID},
+    **{name: {"classes": "tumour"} for name in ("per", "min_class")},
+}
+"""Options without which others have no effect, and are refused."""
+
+
 def test_every_field_is_known_here_and_described():
     assert set(SamplingSpec.model_fields) == set(CHANGES)
     assert all(field.description for field in SamplingSpec.model_fields.values())
@@ -70,9 +78,10 @@ def test_every_field_is_known_here_and_described():
 
 @pytest.mark.parametrize("name", [name for name, value in CHANGES.items() if value is not None])
 def test_whatever_decides_about_patches_changes_the_digest(name):
-    changed = create(**{name: CHANGES[name]})
+    needed = NEEDED.get(name, {})
+    changed = create(**needed, **{name: CHANGES[name]})
 
-    assert changed.digest() != create().digest()
+    assert changed.digest() != create(**needed).digest()
     assert pickle.loads(pickle.dumps(changed)).digest() == changed.digest()
 
 
@@ -108,6 +117,17 @@ def test_the_same_said_otherwise_has_the_same_digest():
         ({"classes": list(range(300))}, "more than 254"),
         ({"classes": "a", "class_weights": [1, 2]}, "class_weights are 2 for 1"),
         ({"weights": {"a": 1, "b": {"c": 1}}}, "not both"),
+        ({"classes": ["a", 2]}, "not both"),
+        ({"mask": ()}, "give None for the whole slide"),
+        ({"tile_um": 1e9}, "larger than any slide"),
+        ({"mode": "points", "points": [("a", 1)]}, "give (slide, x, y)"),
+        ({"qc": "otsu"}, "qc has no effect in mode='random': it is for \"grid\""),
+        ({"shuffle": False}, 'it is for "grid" and "points"'),
+        ({"per": "structure"}, "per has no effect without classes"),
+        ({"mode": "epoch", "edges": "shift"}, "takes patches without overlap: it is for"),
+        ({"mode": "epoch", "classes": "a"}, "classes has no effect in mode='epoch' without label_images"),
+        ({"mode": "grid", "region": "foreground"}, "region has no effect"),
+        ({"mode": "grid", "mask": "otsu"}, "without min_tissue"),
         ({"weights": {"a": -1}}, "-1 is not a number from 0 on"),
         ({"weights": 3}, "give slide, area, names of columns"),
         ({"views": [(64, 2)], "stack": (64,)}, "give one of them"),
@@ -133,7 +153,7 @@ def test_mistakes_are_told_in_words(options, message):
 
 def test_a_list_makes_no_mask_unless_one_is_asked_for():
     assert create(mode="grid").mask is None
-    assert create(mode="grid", mask="otsu").mask == "otsu"
+    assert create(mode="grid", mask="otsu", min_tissue=0.1).mask == "otsu"
     assert create().mask == "histofetch"
 
 
@@ -166,3 +186,20 @@ def test_the_order_of_columns_and_their_shares_count(first, second):
 
 def test_a_method_of_ones_own_is_described_by_its_code():
     assert describe(method) == describe(method) != describe(lambda slide: method(slide)[::-1])
+
+
+def test_what_another_mode_has_no_use_for_goes():
+    at_random = create(background=0.1, weights="area", edges="shift", classes=("a", "b"), min_class=0.3, mask="otsu")
+
+    for mode in ("epoch", "grid"):
+        changed = at_random.replace(mode=mode)
+        assert changed == create(mode=mode, **({"mask": "otsu"} if mode == "epoch" else {}))
+    assert at_random.replace(mode="grid", min_tissue=0.2).mask == at_random.mask
+    with pytest.raises(SpecError, match="edges"):
+        at_random.replace(mode="epoch", edges="shift")
+
+
+def test_classes_stay_where_they_name_label_images():
+    changed = create(classes=("a", "b"), label_images=True).replace(mode="grid")
+
+    assert changed.classes == ("a", "b")

@@ -59,6 +59,7 @@ def test_one_integer_resumes_all(sampler) -> None:
 def test_all_are_resized(sampler) -> None:
     streams = zip_samplers({"A": sampler, "B": sampler}, 4).resized(8, batch_size=2)
 
+    assert streams.check_state(zip_samplers({"A": sampler, "B": sampler}, 4).state(8)) == 8
     batch = next(streams.batches(steps=2, workers=0))
 
     assert {name: one.images.shape for name, one in batch.items()} == dict.fromkeys("AB", (2, 8, 8, 3))

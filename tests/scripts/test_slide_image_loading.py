@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,26 @@ def test_slides_that_fail_are_named_and_the_others_measured(run):
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert (folder / "out" / "medians.png").stat().st_size > 5000
     assert max(map(len, done.stdout.splitlines()[:6])) <= 80
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--tile-px", "0"), "--tile-px 0 is less than 1"),
+        (("--occupancy", "2"), "--occupancy 2.0 is no share"),
+        (("--rounds", "0"), "--rounds 0 is less than 1"),
+        (("--masks", "nowhere"), "--masks nowhere is not a folder"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_read(monkeypatch, capsys, options, said):
+    script = runpy.run_path(str(ROOT / "scripts" / "slide_image_loading.py"))
+    monkeypatch.setattr(sys, "argv", ["slide_image_loading", "slides", *options])
+
+    with pytest.raises(SystemExit) as error:
+        script["main"]()
+
+    assert error.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_all_readers_cut_the_same_tiles_where_the_mask_says(run):

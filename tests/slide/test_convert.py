@@ -268,3 +268,29 @@ def test_every_field_of_the_spec_is_an_option():
     singular = {"magnifications": "magnification", "levels": "level"}
     for name in ConversionSpec.model_fields:
         assert f"--{singular.get(name, name).replace('_', '-')} " in text
+
+
+def test_names_and_options_of_another_kind_are_refused(slide, tmp_path):
+    for name in ("out.v2", "n6.png"):
+        with pytest.raises(SpecError, match=r"does not end in \.tif"):
+            convert_to_tiff(slide, tmp_path / name)
+    with pytest.raises(SpecError, match="A conversion has no option 'colour'"):
+        convert_to_tiff(slide, tmp_path / "out.tiff", colour=1)
+    assert not [path for path in tmp_path.iterdir() if path != slide]
+
+
+def test_the_folder_of_the_slides_is_not_written_to(slide, tmp_path):
+    from typer.testing import CliRunner
+
+    from slidekit.cli import app
+
+    shutil.copy(slide, tmp_path / "slide.svs")
+    run = CliRunner().invoke
+
+    own = run(app, ["convert", str(tmp_path), "-o", str(tmp_path)], env={"COLUMNS": "200"})
+    below = [run(app, ["convert", str(tmp_path / "slide.svs"), "-o", str(tmp_path / "out"), "--level", "0"])]
+    below += [run(app, ["convert", str(tmp_path), "-o", str(tmp_path / "out"), "--level", "0"]) for _ in range(2)]
+
+    assert own.exit_code == 2
+    assert "folder of the slides" in own.output
+    assert [one.exit_code for one in below] == [0, 0, 0], below[-1].output

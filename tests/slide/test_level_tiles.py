@@ -15,7 +15,7 @@ from slidekit.pixels.readers import open_slide
 from slidekit.pixels.readers.native import NativeTiffReader
 from slidekit.pixels.tiling import assemble, crop_back, tile_array
 from slidekit.slide.foreground import ArrayMask, SlideMask, find_foreground
-from slidekit.slide.level_files import merge_tables, save_level_tiles
+from slidekit.slide.level_files import merge_tables, remove_level_tiles, save_level_tiles
 from slidekit.slide.level_slide import LevelTiles, LevelTiling
 from slidekit.slide.level_tiles import find_region, read_level_tiles
 from tests.pixels.pictures import positions, spoil_tile
@@ -276,6 +276,22 @@ def test_other_tiles_are_replaced_only_when_asked_and_foreign_folders_never(slid
     assert json.loads((tmp_path / "one" / "tiles.json").read_text())["made"]["tile_px"] == 64
     assert len(list((tmp_path / "one" / "images").iterdir())) == replaced.kept
     assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign", "one"]
+
+
+def test_files_of_the_users_are_never_removed(slide, tmp_path):
+    save_level_tiles(slide, tmp_path, TILING)
+    mine = tmp_path / "one" / "images" / "x.txt"
+    mine.write_text("mine")
+
+    with pytest.raises(SpecError, match=r"files that are not of the tiles: images/x\.txt"):
+        save_level_tiles(slide, tmp_path, LevelTiling(level=1, tile_px=64), overwrite=True)
+    with pytest.raises(SpecError, match="never removed"):
+        remove_level_tiles(tmp_path, slide)
+
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    remove_level_tiles(tmp_path, slide)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_tile_costs_itself_and_is_named(slide, tmp_path):

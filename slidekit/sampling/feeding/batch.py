@@ -32,9 +32,10 @@ class Batch:
     scales
         (n,) int16: numbers of scales, in the order of the sampler's.
     tissue
-        (n,) float32: share of the patch that is tissue, by the mask; NaN where there is no mask.
+        (n,) float32: share of the patch that is tissue, by the mask, at the place that was planned, which what was
+        read is half a stored pixel away from at most; NaN where there is no mask.
     inside
-        (n,) float32: share of the patch that lies on the slide; the rest is white.
+        (n,) float32: share of the patch that lies on the slide, as it was planned; the rest is white.
     classes
         (n,) int16: the class whose place it is, from 0; −1 where no class was asked for.
     background

@@ -157,6 +157,7 @@ class Crew:
         return events
 
     def _started(self) -> None:
+        self._false_starts = 0
         if self._here is not None:
             # From now on this process has other things to do.
             self._here.close()
@@ -177,12 +178,14 @@ class Crew:
 
     def peak_memory(self) -> int | None:
         """Bytes, at most, that this process and the workers held, memory for patches counted once; None if unknown."""
-        pids = [os.getpid(), *(worker.pid for worker in self.workers)]
-        peaks = [_peak(pid) for pid in pids]
-        if None in peaks:
-            return None
-        shared = self._memory.layout.total_bytes * len(self.workers)
-        return max(0, sum(peak or 0 for peak in peaks) - shared)
+        total = _peak(os.getpid(), "VmHWM")
+        for worker in self.workers:
+            peak, shared = (_peak(worker.pid, what) for what in ("VmHWM", "RssShmem"))
+            if total is None or peak is None or shared is None:
+                return None
+            # The pages that it has of the memory for patches are this process's, too.
+            total += max(0, peak - shared)
+        return total
 
     def close(self) -> None:
         """End all workers."""
@@ -202,10 +205,10 @@ class Crew:
                 self._waker = -1
 
 
-def _peak(pid: int) -> int | None:
-    """Most bytes that a process held of memory; None where the system does not tell."""
+def _peak(pid: int, what: str) -> int | None:
+    """Bytes of memory of a kind that a process holds, or held at most; None where the system does not tell."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:")), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,10 +64,11 @@ class FeedEngine:
         self._windows = 0
         self._queue = ChunkQueue()
         self._crashed: set[int] = set()
+        self._identities: dict[int, str] = {}
         self._unmade: list[int] = []
         self._masks_awaited: set[int] = set()
         self._masks_tried: set[int] = set()
-        self._reasons: Counter[str] = Counter()
+        self._reasons: Counter[tuple[str, str]] = Counter()
 
     def turn(self, *, block: bool) -> None:
         """Do what can be done now; if that is nothing, wait for a worker, or for `Crew.wake`.
@@ -103,7 +105,16 @@ class FeedEngine:
                     self._bury(event)
 
     def _task(self, chunk: Chunk) -> ReadTask:
-        return ReadTask(chunk.plan, self._stream.slots_of(chunk.positions))
+        slides = np.unique(chunk.plan.slides).tolist()
+        known = {slide: self._identities[slide] for slide in slides if slide in self._identities}
+        return ReadTask(chunk.plan, self._stream.slots_of(chunk.positions), known)
+
+    def _identify(self, plan: Plan) -> None:
+        """Take down which file each slide was when it was planned, as its map says, which is at hand now."""
+        for slide in np.unique(plan.slides[plan.slides >= 0]).tolist():
+            if slide not in self._identities:
+                with suppress(SlidekitError):
+                    self._identities[slide] = self._sampler.maps.get(slide).facts.identity
 
     def _plan_window(self) -> bool:
         if self._windows and self._crew.count and not self._crew.workers:
@@ -114,7 +125,14 @@ class FeedEngine:
         self._windows += 1
         self._window = min(2 * self._window, self._most_window)
         self._plan(positions, np.zeros(len(positions), np.int32), self._windows)
+        if self._windows == 1:
+            self.note_left_out()
         return True
+
+    def note_left_out(self) -> None:
+        """Take down which slides no patch is planned of; in mode ``random`` that comes out with the patches."""
+        if self._sampler.spec.mode != "random":
+            self.report.leave_out(self._sampler.left_out())
 
     def _are_masks_missing(self, positions: NDArray[np.int64]) -> bool:
         """Have masks made that planning needs; whether there is something to wait for.
@@ -137,11 +155,12 @@ class FeedEngine:
         for slide, reasons in passed.items():
             for reason, count in reasons.items():
                 self.report.count(slide, reason, count, redrawn=self._redraws)
-                self._reasons[reason] += count
+                self._reasons[slide, reason] += count
         self._accept(plan, positions, window)
 
     def _accept(self, plan: Plan, positions: NDArray[np.int64], window: int) -> None:
         """Take a plan, and let those of its patches wait that may be had."""
+        self._identify(plan)
         self._stream.note_plan(plan, positions)
         nowhere = plan.slides < 0
         if nowhere.any():
@@ -182,14 +201,15 @@ class FeedEngine:
         for row, reason in failures:
             name = self._sampler.slides[chunk.plan.slides[row]].name
             self.report.count(name, reason, redrawn=self._redraws)
-            self._reasons[reason] += 1
+            self._reasons[name, reason] += 1
         failed = chunk.take(np.array([row for row, _ in failures], np.int64))
         if not self._redraws:
             self._stream.leave_out(failed.positions)
             return
         attempts = failed.plan.attempts + 1
         if attempts.max() >= MOST_ATTEMPTS:
-            reasons = "; ".join(f"{count} × {reason}" for reason, count in self._reasons.most_common(3))
+            worst = self._reasons.most_common(3)
+            reasons = "; ".join(f"{name}: {count} × {reason}" for (name, reason), count in worst)
             step = failed.plan.steps[attempts == attempts.max()].min()
             raise SlidekitError(
                 f"No patch can be had of {MOST_ATTEMPTS} that were drawn for step {step}: {reasons}.",
@@ -210,7 +230,7 @@ class FeedEngine:
             self._crashed.add(first.slide)
             self._masks_awaited.discard(first.slide)
             slide = self._sampler.slides[first.slide]
-            self._sampler.maps._remember(first.slide, SlideError(f"{CRASHED}.", path=slide.path))
+            self._sampler.maps.refuse(first.slide, SlideError(f"{CRASHED}.", path=slide.path))
         if isinstance(first, Chunk):
             first.killed += 1
             if first.killed == 1:

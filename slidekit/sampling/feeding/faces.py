@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,18 @@ __all__ = [
     "FEEDING",
     "INFO",
     "RANGES",
+    "Batches",
     "Channels",
     "FaceOptions",
     "Scaling",
     "check_feeding",
     "facts_of",
     "pack",
+    "split_options",
     "targets_of",
 ]
+
+T = TypeVar("T")
 
 Scaling: TypeAlias = Literal["uint8", "0..1", "-1..1", "0..255"]
 Channels: TypeAlias = Literal["first", "last"]
@@ -102,7 +106,10 @@ class FaceOptions:
                 )
 
     def count(self, source: PatchSource) -> int | None:
-        """Steps of this replica; None where they do not end."""
+        """Patches of this replica, at most; None where they do not end."""
+        certain = source.count(self.start, self.steps, self.rank, self.num_replicas)
+        if certain is not None:
+            return certain
         end = source.end(self.start, self.steps)
         return None if end is None else max(0, -(-(end - self.start - self.rank) // self.num_replicas))
 
@@ -125,8 +132,44 @@ class FaceOptions:
         )
 
 
-def check_feeding(given: Mapping[str, Any]) -> None:
+class Batches(Generic[T]):
+    """Batches of one iteration: an iterator, and a context manager that closes it.
+
+    Parameters
+    ----------
+    found
+        What gives them.
+    """
+
+    def __init__(self, found: Generator[T, None, None]) -> None:
+        self._found = found
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        return next(self._found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and the processes that read."""
+        self._found.close()
+
+
+def check_feeding(given: Mapping[str, Any], own: Collection[str] | None = None) -> None:
     """Make sure that a face is asked for what there is.
+
+    Parameters
+    ----------
+    given
+        Options, without those of the face.
+    own
+        Names of the options of what was called, besides those of reading; None for all fields of `FaceOptions`.
 
     Raises
     ------
@@ -134,8 +177,15 @@ def check_feeding(given: Mapping[str, Any]) -> None:
         If there is another option.
     """
     if unknown := [name for name in given if name not in FEEDING]:
-        known = [*(field.name for field in fields(FaceOptions)), *FEEDING]
+        known = [*([field.name for field in fields(FaceOptions)] if own is None else own), *FEEDING]
         raise SpecError(f"There is no option {', '.join(map(repr, unknown))}.", mend=f"There are: {', '.join(known)}.")
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[FaceOptions, dict[str, Any]]:
+    """Tell what is asked of a face from how patches are read, which `check_feeding` is to look at."""
+    names = {field.name for field in fields(FaceOptions)}
+    feeding = {name: value for name, value in options.items() if name not in names}
+    return FaceOptions(**{name: value for name, value in options.items() if name in names}), feeding
 
 
 def targets_of(slides: Sequence[SampledSlide]) -> NDArray[Any] | None:

@@ -102,9 +102,10 @@ class Feed:
         count = usable_cores() if workers is None else whole_number("workers", workers)
         spec = sampler.spec
         edges = tuple(view.tile_px for view in spec.scales[0])
-        one = PatchLayout(1, edges, spec.labels).patch_bytes
+        one = PatchLayout(1, edges, spec.label_images).patch_bytes
+        memory = whole_number("memory", memory, 1)
         slots = slots_within(memory, self._size, whole_number("look_ahead", look_ahead, 1), one)
-        layout = PatchLayout(slots, edges, spec.labels)
+        layout = PatchLayout(slots, edges, spec.label_images)
         setup = Setup(sampler.slides, spec, layout, whole_number("open_slides", open_slides, 1), TILE_MEMORY)
         if count and not can_cross(setup):
             _log.warning("patches are read in this process: what is defined in __main__ cannot be sent to workers")
@@ -116,6 +117,7 @@ class Feed:
         self.report: FeedReport = engine.report
         self._runner = EngineRunner(engine, crew, self._stream, threaded=count > 0)
         self._held: int | None = None
+        self._ended = False
         # The runner knows nothing of the feed, so that one which is let go of ends.
         self._end = weakref.finalize(self, _close, self._runner, self._memory, os.getpid())
 
@@ -130,18 +132,25 @@ class Feed:
     def __next__(self) -> Batch:
         if os.getpid() != self._runner.pid:
             raise SlidekitError("This feed belongs to another process.", mend="Make one in each process.")
+        if self._ended:
+            raise StopIteration
         if not self._end.alive:
             raise SlidekitError("The feed was closed.", mend="Make another that starts at its position.")
         asked = time.monotonic()
         self._let_go()
         try:
             positions, behind = self._runner.next_batch(self._size)
-        except Exception:
-            self.close()
+        except BaseException as error:
+            # Ctrl-C stops what this process itself was reading in the middle; workers know nothing of it.
+            if isinstance(error, Exception) or not self._runner.threaded:
+                self.close()
             raise
         if not len(positions):
             self._take_to(behind)
+            if not self.report.batches:
+                self._runner.note_left_out()
             self.close()
+            self._ended = True
             raise StopIteration
         batch = make_batch(self._sampler, self._stream, self._memory, positions, copy=self._copy)
         self._held = behind

@@ -38,7 +38,7 @@ def make_batch(
     slots = stream.slots_of(positions)
 
     def pixels(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if slots[-1] - slots[0] + 1 != len(slots):
+        if (np.diff(slots) != 1).any():
             return array[slots]
         neighbours = array[slots[0] : slots[-1] + 1]
         return neighbours.copy() if copy else neighbours

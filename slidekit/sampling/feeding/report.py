@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FeedReport"]
 
+_log = logging.getLogger("slidekit")
 
-@dataclass
+_MOST_TOLD = 10
+"""Slides and reasons that the log names; a report has all of them."""
+
+
+@dataclass(repr=False)
 class FeedReport:
     """How a feed did so far.
 
@@ -27,6 +34,9 @@ class FeedReport:
         are planned or read, which is ahead of what was given.
     left_out
         The same of grids and points, where nothing takes their place.
+    slides_left_out
+        Slides of which no patch was planned, or not all, and why, in the modes ``epoch``, ``grid`` and ``points``. In
+        mode ``random`` they are among `redrawn`.
     decodes, bytes_read
         Native tiles that were decoded, and bytes of the files that they were decoded from; 0 where readers cannot
         tell.
@@ -45,6 +55,7 @@ class FeedReport:
     batches: int = 0
     redrawn: dict[str, Counter[str]] = field(default_factory=dict)
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
+    slides_left_out: dict[str, str] = field(default_factory=dict)
     decodes: int = 0
     bytes_read: int = 0
     waits: list[float] = field(default_factory=list)
@@ -67,8 +78,32 @@ class FeedReport:
         return float(np.percentile(self.waits, percent)) if self.waits else float("nan")
 
     def count(self, slide: str, reason: str, count: int = 1, *, redrawn: bool) -> None:
-        """Count patches that could not be had."""
-        (self.redrawn if redrawn else self.left_out).setdefault(slide, Counter())[reason] += count
+        """Count patches that could not be had; the log says it of each slide and reason once."""
+        counts = (self.redrawn if redrawn else self.left_out).setdefault(slide, Counter())
+        if reason not in counts:
+            self._tell(slide, reason, "other patches are drawn" if redrawn else "patches are left out")
+        counts[reason] += count
+
+    def leave_out(self, slides: Mapping[str, str]) -> None:
+        """Note slides of which not all patches were planned, and why."""
+        for slide, reason in slides.items():
+            if slide not in self.slides_left_out:
+                self._tell(slide, reason, "patches are left out")
+        self.slides_left_out.update(slides)
+
+    def _tell(self, slide: str, reason: str, done: str) -> None:
+        counted = (*self.redrawn.values(), *self.left_out.values())
+        told = len(self.slides_left_out) + sum(len(reasons) for reasons in counted)
+        if told < _MOST_TOLD:
+            _log.warning("%s: %s; %s", slide, reason.rstrip("."), done)
+        elif told == _MOST_TOLD:
+            _log.warning("more slides give no patches, or not all: the feed's report names them")
+
+    def __repr__(self) -> str:
+        kept = ("patches", "batches", "redrawn", "left_out", "slides_left_out", "decodes", "bytes_read", "crashes")
+        said = [f"{name}={getattr(self, name)!r}" for name in kept]
+        waits = f"wait_p50={self.wait(50):.4f}, wait_p95={self.wait(95):.4f}"
+        return f"FeedReport({', '.join(said)}, seconds={self.seconds:.3f}, {waits}, peak_memory={self.peak_memory})"
 
     def __rich__(self) -> Table:
         """Show as a table."""
@@ -87,6 +122,8 @@ class FeedReport:
             for name, reasons in sorted(slides.items()):
                 for reason, count in sorted(reasons.items()):
                     table.add_row(title, f"{count:,} of {name}: {reason}")
+        for name, reason in sorted(self.slides_left_out.items()):
+            table.add_row("Slide left out", f"{name}: {reason}")
         for crash in self.crashes:
             table.add_row("A worker died", crash)
         return table

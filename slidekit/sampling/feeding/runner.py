@@ -31,6 +31,8 @@ class EngineRunner:
     ----------
     pid
         The process that it belongs to.
+    threaded
+        Whether a thread turns the engine.
     """
 
     def __init__(self, engine: FeedEngine, crew: Crew, stream: PatchStream, *, threaded: bool) -> None:
@@ -41,6 +43,7 @@ class EngineRunner:
         self._error: BaseException | None = None
         self._stopping = False
         self._turned = threading.Condition()
+        self.threaded = threaded
         self._thread: threading.Thread | None = None
         if threaded:
             self._thread = threading.Thread(target=self._run, name="slidekit-feed", daemon=True)
@@ -84,6 +87,10 @@ class EngineRunner:
                 self._turned.notify_all()
         finally:
             self._crew.close()
+
+    def note_left_out(self) -> None:
+        """Have the report say which slides have no patch."""
+        self._engine.note_left_out()
 
     def stop(self) -> None:
         """End the workers; waits until they are gone."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slidekit.errors import SpecError
 from slidekit.sampling.draws import philox_key
 from slidekit.sampling.plan import Plan
 from slidekit.sampling.slides import SampledSlide
@@ -46,6 +47,12 @@ class PatchSource(Protocol):
 
     def end(self, start: int, steps: int | None) -> int | None:
         """The step after the last of `steps` steps from `start` on; None where there is no end."""
+
+    def following(self, start: int, end: int) -> int:
+        """The step that an iteration begins with which follows one of steps `start` to `end`."""
+
+    def count(self, start: int, steps: int | None, rank: int, num_replicas: int) -> int | None:
+        """How many patches a replica has for certain; None where there is no end, or some may be missing."""
 
     def state(self, step: int) -> dict[str, Any]:
         """Write a position down, with all that it depends on."""
@@ -131,9 +138,12 @@ class SamplerSource:
     ----------
     sampler
         The sampler.
+    made_as
+        The one that it was made of by `resized`, whose states are its own; None where it is as it was made.
     """
 
     sampler: PatchSampler
+    made_as: PatchSampler | None = None
 
     @property
     def slides(self) -> Sequence[SampledSlide]:
@@ -153,7 +163,7 @@ class SamplerSource:
     @property
     def has_maps(self) -> bool:
         """Whether a label image comes with each patch."""
-        return self.spec.labels
+        return self.spec.label_images
 
     @property
     def is_list(self) -> bool:
@@ -167,17 +177,34 @@ class SamplerSource:
         total = len(self.sampler)
         return start + total - start % total if total else start
 
+    def following(self, start: int, end: int) -> int:
+        """What was given does not come again: the next step; of a list, its next epoch."""
+        return end
+
+    def count(self, start: int, steps: int | None, rank: int, num_replicas: int) -> int | None:
+        """Of patches that are drawn anew where they fail, all that are asked for."""
+        end = None if self.is_list else self.end(start, steps)
+        return None if end is None else max(0, -(-(end - start - rank) // num_replicas))
+
     def state(self, step: int) -> dict[str, Any]:
-        """As `PatchSampler.state`."""
-        return self.sampler.state(step)
+        """As `PatchSampler.state`, of the sampler as it was made: the steps of one that is resized are its steps."""
+        return (self.made_as or self.sampler).state(step)
 
     def check_state(self, state: Mapping[str, Any]) -> int:
-        """As `PatchSampler.check_state`."""
-        return self.sampler.check_state(dict(state))
+        """As `PatchSampler.check_state`.
+
+        Raises
+        ------
+        SpecError
+            If it is no state, or another sampler's.
+        """
+        if not isinstance(state, Mapping):
+            raise SpecError(f"{state!r} is not the state of a sampler.", mend="Give what state_dict() returned.")
+        return (self.made_as or self.sampler).check_state(dict(state))
 
     def resized(self, tile_px: int) -> SamplerSource:
         """The same places and fields of view at another number of pixels."""
-        return SamplerSource(self.sampler.resized(tile_px))
+        return SamplerSource(self.sampler.resized(tile_px), self.made_as or self.sampler)
 
     def open(
         self, batch_size: int, *, start: int, steps: int | None, rank: int, num_replicas: int, **feeding: Any

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,10 +49,21 @@ class Setup:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """Read patches into slots."""
+    """Read patches into slots.
+
+    Attributes
+    ----------
+    plan
+        The patches.
+    slots
+        (n,) the slot of each.
+    identities
+        By number of slide, which file the plan was made for, as `slide_identity` gives it.
+    """
 
     plan: Plan
     slots: NDArray[np.int64]
+    identities: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ class Tasks:
     def do(self, task: Task) -> Result:
         """Do a task; the errors that slidekit knows are part of the result."""
         if isinstance(task, ReadTask):
-            return self._reader.read(task.plan, self._memory.views, self._memory.labels, task.slots)
+            memory = self._memory
+            return self._reader.read(task.plan, memory.views, memory.labels, task.slots, task.identities)
         # Kept in the cache on disk, where the process that plans finds it; it finds out itself what went wrong.
         with suppress(SlidekitError):
             self._maps.get(task.slide)

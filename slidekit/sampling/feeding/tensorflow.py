@@ -6,6 +6,7 @@ Python hands a whole batch at a time to TensorFlow, which copies it: that is all
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,7 +39,8 @@ def patch_dataset(sampler: PatchSampler | PatchSource, options: FaceOptions, **f
     sampler
         What gives the patches.
     options
-        What is asked for. Each iteration of the dataset begins at its `start`.
+        What is asked for. The first iteration of the dataset begins at its `start`; where iterations end, each goes on
+        behind the last, as those of `slidekit.sampling.feeding.torch.PatchStream` do.
     **feeding
         How patches are read, as for `slidekit.sampling.feeding.feed.Feed`: `workers`, `look_ahead`, `memory`.
 
@@ -53,23 +55,29 @@ def patch_dataset(sampler: PatchSampler | PatchSource, options: FaceOptions, **f
     source = as_source(sampler)
     targets = targets_of(source.slides)
     signature = _signature(source, options, targets)
-    rows = partial(_rows, source, options, targets, feeding)
+    rows = _Iterations(source, options, targets, feeding)
     dataset = tf.data.Dataset.from_generator(rows, output_signature=signature)
     finish = _as_it_stands(partial(_finish, options, len(source.edges)))
     dataset = dataset.map(finish, tf.data.AUTOTUNE, deterministic=True)
-    if _is_full(source, options):
-        count = options.batches(source)
-        length = tf.data.INFINITE_CARDINALITY if count is None else count
+    if options.steps is None and not source.is_list and options.count(source) is None:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    elif _certain(source, options) is not None:
+        length = options.batches(source)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _is_full(source: PatchSource, options: FaceOptions) -> bool:
     """Whether each batch is full and comes: patches of a list may be missing."""
-    if source.is_list:
-        return False
-    count = options.count(source)
-    return count is None or options.drop_last or count % options.batch_size == 0
+    count = _certain(source, options)
+    if count is None:
+        return not source.is_list and options.count(source) is None
+    return options.drop_last or count % options.batch_size == 0
+
+
+def _certain(source: PatchSource, options: FaceOptions) -> int | None:
+    """Patches of an iteration where that is certain."""
+    return source.count(options.start, options.steps, options.rank, options.num_replicas)
 
 
 def _signature(source: PatchSource, options: FaceOptions, targets: NDArray[Any] | None) -> _Parts:
@@ -89,8 +97,28 @@ def _signature(source: PatchSource, options: FaceOptions, targets: NDArray[Any] 
     return spec
 
 
+class _Iterations:
+    """Batches as numpy has them; each call is the next iteration, where they end."""
+
+    def __init__(
+        self, source: PatchSource, options: FaceOptions, targets: NDArray[Any] | None, feeding: _Parts
+    ) -> None:
+        self._source = source
+        self._options = options
+        self._targets = targets
+        self._feeding = feeding
+        self._next = options.start
+
+    def __call__(self) -> Iterator[_Parts]:
+        options = replace(self._options, start=self._next)
+        # Without end nothing says where the last was left: TensorFlow has read ahead.
+        if (end := self._source.end(options.start, options.steps)) is not None:
+            self._next = self._source.following(self._options.start, end)
+        return _rows(self._source, options, self._targets, self._feeding)
+
+
 def _rows(source: PatchSource, options: FaceOptions, targets: NDArray[Any] | None, feeding: _Parts) -> Iterator[_Parts]:
-    """Batches of one iteration as numpy has them."""
+    """Batches of one iteration."""
     with options.open(source, **feeding) as feed:
         for batch in feed:
             if len(batch.steps) == options.batch_size or not options.drop_last:

@@ -26,7 +26,9 @@ __all__ = ["PatchStream"]
 class PatchStream(data.IterableDataset[Any]):  # type: ignore[misc, unused-ignore]
     """Batches of patches as tensors, as `slidekit.sampling.PatchSampler.torch` describes them.
 
-    Each iteration begins at `options.start`; `load_state_dict` sets it to where another stream stood.
+    The first iteration begins at `options.start`, and each one behind the last: with `options.steps` it has the next so
+    many, of a list it is the next epoch, and without end it goes on where the last was left. Patches that were written
+    are the same each time. `load_state_dict` goes on where another stream stood; what follows is as it was there.
 
     Parameters
     ----------
@@ -56,14 +58,17 @@ class PatchStream(data.IterableDataset[Any]):  # type: ignore[misc, unused-ignor
         self._pin = pin_memory and torch.cuda.is_available()
         self._feeding = feeding
         self._targets = targets_of(self.source.slides)
-        self._end = None if options.steps is None else options.start + options.steps
         self._position = options.start
+        self._next: int | None = options.start
         self._version = 0
 
     def __len__(self) -> int:
-        """Batches from `options.start` on, in this replica; TypeError where they do not end."""
-        if (count := self.options.batches(self.source)) is None:
+        """Batches of the next iteration, in this replica; TypeError where they do not end."""
+        begin, end = self._span(self._begin())
+        if end is None:
             raise TypeError("The patches do not end: give steps= to have a length.")
+        count = replace(self.options, start=begin, steps=end - begin).batches(self.source)
+        assert count is not None
         return count
 
     @property
@@ -78,12 +83,39 @@ class PatchStream(data.IterableDataset[Any]):  # type: ignore[misc, unused-ignor
                 mend="Iterate over it as it is, or take DataLoader(stream, batch_size=None, num_workers=0).",
             )
         # Set now and not at the first batch, when another start may have been set.
-        self._position = self.options.start
-        return self._iterate(self._position)
+        begin, end = self._span(self._begin())
+        self._position = begin
+        self._next = None if end is None else self.source.following(self.options.start, end)
+        return self._iterate(begin, end)
 
-    def _iterate(self, position: int) -> Generator[Any, None, None]:
+    def _begin(self) -> int:
+        return self._position if self._next is None else self._next
+
+    def _span(self, position: int) -> tuple[int, int | None]:
+        """First step of an iteration that begins at a position, or where nothing is left there, and behind its last."""
+        options, end = self.options, self._end_of(position)
+        if end is not None and options.steps != 0 and position > options.start:
+            # Of rank 0, so that all replicas go on to the next iteration, or none.
+            left = -(-(end - position) // options.num_replicas)
+            if left <= 0 or (options.drop_last and left < options.batch_size):
+                position = self.source.following(options.start, end)
+                end = self._end_of(position)
+        return position, end
+
+    def _end_of(self, position: int) -> int | None:
+        """The end of the iteration that a position is in."""
+        start, steps = self.options.start, self.options.steps
+        if not steps:
+            return start if steps == 0 else self.source.end(position, None)
+        # A position at the end of patches that go on is the beginning of the next.
+        before = max(0, position - start) // steps
+        return self.source.following(start, start + before * steps) + steps if before else start + steps
+
+    def _iterate(self, position: int, end: int | None) -> Generator[Any, None, None]:
         while True:
-            version, options = self._version, self._left(position)
+            version = self._version
+            steps = None if end is None else max(0, end - position)
+            options = replace(self.options, start=position, steps=steps)
             with options.open(self.source, **self._feeding) as feed:
                 for batch in feed:
                     # Of a list, what cannot be read is missing: the last patch says where the next is looked for.
@@ -94,6 +126,8 @@ class PatchStream(data.IterableDataset[Any]):  # type: ignore[misc, unused-ignor
                     if self._version != version:
                         break
                 else:
+                    if end is not None:
+                        self._position = end
                     return
 
     def configure(self, *, tile_px: int | None = None, batch_size: int | None = None) -> None:
@@ -132,16 +166,10 @@ class PatchStream(data.IterableDataset[Any]):  # type: ignore[misc, unused-ignor
 
         Raises
         ------
-        DatasetError
+        SpecError
             If the state is of other patches.
         """
-        self._position = whole_number("step", self.source.check_state(state))
-        self.options = self._left(self._position)
-
-    def _left(self, position: int) -> FaceOptions:
-        """What is asked for from a position on."""
-        steps = None if self._end is None else max(0, self._end - position)
-        return replace(self.options, start=position, steps=steps)
+        self._next = self._position = whole_number("step", self.source.check_state(state))
 
     def _make(self, batch: Batch) -> Any:
         views = batch.images if isinstance(batch.images, tuple) else (batch.images,)

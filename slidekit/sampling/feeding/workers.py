@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import signal
@@ -12,6 +13,7 @@ from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from slidekit.sampling.feeding.chunks import Chunk
 from slidekit.sampling.feeding.memory import SharedPatches
@@ -29,9 +31,21 @@ AT_ONCE = 2
 def can_cross(setup: Setup) -> bool:
     """Whether what there is to know can be sent: functions written in a notebook or a script cannot."""
     try:
-        return b"__main__" not in pickle.dumps(setup)
+        data = pickle.dumps(setup)
+        if b"__main__" in data:  # a folder may be called so, too
+            _Elsewhere(io.BytesIO(data)).load()
     except (pickle.PicklingError, AttributeError, TypeError, ValueError):
         return False
+    return True
+
+
+class _Elsewhere(pickle.Unpickler):
+    """Refuses what is defined where another process would not find it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "__main__":
+            raise pickle.PicklingError(name)
+        return super().find_class(module, name)
 
 
 class Worker:

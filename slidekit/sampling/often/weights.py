@@ -94,11 +94,12 @@ class SlideWeights:
         return self._ends[index, lazy]
 
     def _nothing(self, index: int) -> SlideError:
-        if index >= 0:
-            what = f"No slide has anything of class {self._spec.class_names[index]!r}."
-            return SlideError(what, mend="Check the labels of the regions, or leave the class out.")
         failed = sorted(self._maps.prepare().items())
         listed = [f"{self._maps.slides[slide].name}: {error.message}" for slide, error in failed]
+        if index >= 0:
+            what = f"No slide has anything of class {self._spec.class_names[index]!r}"
+            because = f" ({some_of(listed, 5)})" if listed else ""
+            return SlideError(f"{what}{because}.", mend="Check the labels of the regions, or leave the class out.")
         return SlideError(f"No slide can be used ({some_of(listed, 5)}).", mend="Give other slides, or another mask=.")
 
     def _shares(self, index: int, *, lazy: bool) -> NDArray[np.float64]:

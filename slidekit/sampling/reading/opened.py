@@ -13,10 +13,11 @@ from slidekit.pixels.image import RGBImage
 from slidekit.pixels.mpp import settle_mpp
 from slidekit.pixels.readers import SlideReader, open_slide
 from slidekit.pixels.resize import SHORT_LEAD
-from slidekit.pixels.source import Source, choose_source
+from slidekit.pixels.source import Source
 from slidekit.pixels.strips import read_resampled
 from slidekit.sampling.masks.facts import SlideFacts
 from slidekit.sampling.reading.floating import FloatingGrid, float_grid
+from slidekit.sampling.reading.resampling import settle_source
 from slidekit.sampling.slides import SampledSlide
 from slidekit.sampling.spec import SamplingSpec
 
@@ -82,7 +83,7 @@ class OpenedSlide:
 
     def _settle(self, view: View, extent: tuple[float, float], *, floats: bool) -> FloatingGrid | Source:
         pixel = extent[0] / view.tile_px, extent[1] / view.tile_px
-        source = choose_source(self.reader, *pixel, resample=self._spec.resample).averaged()
+        source = settle_source(self.reader, pixel, self.facts.mpp, self._spec.resample).averaged()
         return float_grid(source, view.tile_px) if floats and source.average == 1 else source
 
     def mpp(self, scale: int) -> tuple[float, float]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from slidekit.errors import SlidekitError
+from slidekit.errors import SlidekitError, SlideOpenError
 from slidekit.sampling.reading.opened import OpenedSlide
 from slidekit.sampling.reading.tile_store import TileStore
 from slidekit.sampling.slides import SampledSlide
 from slidekit.sampling.spec import SamplingSpec
+from slidekit.slide.identity import has_identity
 
-__all__ = ["OPEN_SLIDES", "TILE_MEMORY", "SlidePool"]
+__all__ = ["OPEN_SLIDES", "REPLACED", "TILE_MEMORY", "SlidePool"]
+
+REPLACED = "the file was replaced by another, or went away, since its mask was looked at"
 
 OPEN_SLIDES = 32
 """Slides that one process has open."""
@@ -56,8 +59,16 @@ class SlidePool:
         self._refused: dict[int, str] = {}
         self._bytes_of_closed = 0
 
-    def get(self, index: int) -> OpenedSlide | str:
-        """A slide, or why it cannot be opened; the same answer later without another look at the file."""
+    def get(self, index: int, identity: str | None = None) -> OpenedSlide | str:
+        """A slide, or why it cannot be read; the same answer later without another look at the file.
+
+        Parameters
+        ----------
+        index
+            Number of the slide.
+        identity
+            Which file it is, as `slide_identity` gives it; None takes whatever is there.
+        """
         if index in self._refused:
             return self._refused[index]
         if index in self._open:
@@ -66,13 +77,29 @@ class SlidePool:
         while len(self._open) >= self._most:
             self._close(self._open.popitem(last=False)[1])
         try:
-            opened = self._opener(self._slides[index], self._spec)
+            opened = self._open_as(self._slides[index], identity)
         except SlidekitError as error:
-            self._refused[index] = error.message
-            return error.message
+            self._refused[index] = f"cannot be opened: {error.message}"
+            return self._refused[index]
+        if opened is None:
+            self._refused[index] = REPLACED
+            return self._refused[index]
         opened.reader.keep_tiles_in(self.tiles.of(index))
         self._open[index] = opened
         return opened
+
+    def _open_as(self, slide: SampledSlide, identity: str | None) -> OpenedSlide | None:
+        """Open a slide; None where its file is another than the one that is meant."""
+        try:
+            opened = self._opener(slide, self._spec)
+        except OSError as error:
+            # It went away between two looks at it.
+            raise SlideOpenError(f"the file cannot be read ({error.strerror or error}).", path=slide.path) from error
+        # Asked for once it is open: what is put there later is not what will be read.
+        if identity is None or has_identity(slide.path, identity):
+            return opened
+        opened.reader.close()
+        return None
 
     @property
     def bytes_read(self) -> int:

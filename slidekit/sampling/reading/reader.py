@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ class PatchReader:
         out: Sequence[_Images],
         labels_out: _Images | None = None,
         at: NDArray[np.int64] | None = None,
+        identities: Mapping[int, str] | None = None,
     ) -> Outcome:
         """Read patches.
 
@@ -65,6 +66,9 @@ class PatchReader:
             Where images of classes go, uint8 (slots, tile_px, tile_px); None paints none.
         at
             (n,) the slot of each row of the plan; None takes the row's own number.
+        identities
+            By number of slide, which file the plan was made for, as `slide_identity` gives it: another file under its
+            path is not read. Slides that are not among them are taken as they are.
 
         Returns
         -------
@@ -73,13 +77,15 @@ class PatchReader:
         """
         count = len(plan)
         slots = np.arange(count) if at is None else at
+        known = identities or {}
         corners, centres, mpp = (np.full((count, 2), np.nan) for _ in range(3))
         failures: list[Failure] = []
         decodes, bytes_read = self._pool.tiles.decodes, self._pool.bytes_read
         for row in reading_order(plan.slides, plan.centres).tolist():
-            opened = self._pool.get(int(plan.slides[row]))
+            slide = int(plan.slides[row])
+            opened = self._pool.get(slide, known.get(slide))
             if isinstance(opened, str):
-                failures.append((row, f"cannot be opened: {opened}"))
+                failures.append((row, opened))
                 continue
             scale, slot = int(plan.scales[row]), int(slots[row])
             x, y = plan.centres[row].tolist()
@@ -89,8 +95,8 @@ class PatchReader:
                 label = None
                 if labels_out is not None:
                     label = opened.paint(scale, (float(corners[row, 0]), float(corners[row, 1])))
-            except SlideError:
-                # Each damaged tile has words of its own; counts are by reason.
+            except (SlideError, OSError):
+                # Each damaged tile, and each fault of a disk, has words of its own; counts are by reason.
                 failures.append((row, "pixels cannot be decoded"))
                 continue
             except SlidekitError as error:

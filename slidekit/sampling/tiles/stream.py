@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,10 +19,10 @@ from slidekit.loading.stream import TileStream
 from slidekit.loading.tiles import Labels, RawTiles
 from slidekit.sampling.feeding.source import SamplerView
 from slidekit.sampling.plan import Plan
+from slidekit.sampling.tiles.even import even_batches
 from slidekit.sampling.tiles.table import CellTable
 
 if TYPE_CHECKING:
-    from slidekit.sampling.feeding.batch import Batch
     from slidekit.sampling.sampler import PatchSampler
 
 __all__ = ["CellBatch", "CellStream", "Place"]
@@ -60,7 +61,9 @@ class CellBatch:
 class CellStream(TileStream):
     """All tiles of all epochs, as `TileStream` has them; they are read from the slides, in processes of a feed.
 
-    A tile that cannot be read is left out, and the next takes its place in the batch; the feed's report counts it.
+    A tile that cannot be read is left out, and the next takes its place in the batch; the feed's report counts it. With
+    `even_shards` that would leave a replica with fewer batches than the others: there the next tile of the replica's
+    share that can be read stands in for it as well, so that it comes twice.
 
     Parameters
     ----------
@@ -125,13 +128,20 @@ class CellStream(TileStream):
         planner = cast("PatchSampler", _EpochPlanner(self.sampler, self.cells.steps[numbers[:count]]))
         with Feed(planner, size, start=place.tile, steps=count - place.tile, **self.feeding) as feed:
             self.report = feed.report
+            if self.options.even_shards and self.options.num_shards > 1:
+                again = partial(Feed, planner, 1, start=0, steps=count, workers=0)
+                for places, sources, images in even_batches(feed, again, size, place.tile, count):
+                    yield self._batch(images, places, numbers[sources], place.epoch)
+                return
             for batch in feed:
                 self.report = feed.report
                 if len(batch.steps) == size or not self.options.drop_last:
-                    yield self._batch(batch, place.epoch, numbers)
+                    images = cast("NDArray[np.uint8]", batch.images)
+                    yield self._batch(images, batch.steps, numbers[batch.steps], place.epoch)
 
-    def _batch(self, batch: Batch, epoch: int, numbers: NDArray[np.int64]) -> CellBatch:
-        chosen = numbers[batch.steps]
+    def _batch(
+        self, images: NDArray[np.uint8], places: NDArray[np.int64], chosen: NDArray[np.int64], epoch: int
+    ) -> CellBatch:
         files = self.cells.file_of(chosen)
         tiles = RawTiles(
             numbers=chosen,
@@ -141,8 +151,7 @@ class CellStream(TileStream):
             labels=self._labels_of(chosen, files),
             paths=[self.cells.paths[file] for file in files],
         )
-        images = cast("NDArray[np.uint8]", batch.images)
-        return CellBatch(images, tiles, self._seeds_of(epoch, batch.steps), Place(epoch, int(batch.steps[-1]) + 1))
+        return CellBatch(images, tiles, self._seeds_of(epoch, places), Place(epoch, int(places[-1]) + 1))
 
     def _seeds_of(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Seeds of tiles by their places in this shard's order, which are those of the batches they would be in."""

@@ -121,7 +121,8 @@ def _parts(stream: CellStream, batch: CellBatch) -> _Parts:
 def _state_after(stream: CellStream, start: Place, steps: Any) -> dict[str, Any]:
     """Where the dataset stands when so many of its batches were used, if each tile could be read."""
     taken = whole_number("steps", steps.numpy() if hasattr(steps, "numpy") else steps)
-    left = -(-(stream.num_tiles - start.tile) // stream.batch_size)
+    rest = stream.num_tiles - start.tile
+    left = rest // stream.batch_size if stream.options.drop_last else -(-rest // stream.batch_size)
     if taken < left:
         return stream.write(Place(start.epoch, start.tile + taken * stream.batch_size))
     epochs, batches = divmod(taken - left, stream.num_batches())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import torch  # type: ignore[import-not-found, unused-ignore]
+from torch.utils import data  # type: ignore[import-not-found, unused-ignore]
 
 from slidekit.errors import SpecError
 from slidekit.loading.batch import pack
@@ -13,7 +14,7 @@ from slidekit.loading.batches.torch import TensorBatches, Transform
 from slidekit.sampling.tiles.loader import CellLoader
 from slidekit.sampling.tiles.stream import CellBatch, CellStream
 
-__all__ = ["CellTensors", "cell_loader", "refuse"]
+__all__ = ["CellTensors", "TensorLoader", "cell_loader", "refuse"]
 
 
 class CellTensors(TensorBatches):
@@ -42,9 +43,21 @@ class CellTensors(TensorBatches):
         return pack(images, batch.tiles, stream.options, torch.from_numpy, single=single)
 
 
+class TensorLoader(CellLoader, data.IterableDataset[Any]):  # type: ignore[misc, unused-ignore]
+    """A `CellLoader` that a `DataLoader` takes, with ``batch_size=None, num_workers=0``: it has its own processes."""
+
+    def __iter__(self) -> Generator[Any, None, None]:
+        if data.get_worker_info() is not None:
+            raise SpecError(
+                "The loader has processes of its own, and is iterated over in a worker of a DataLoader.",
+                mend="Iterate over it as it is, or take DataLoader(loader, batch_size=None, num_workers=0).",
+            )
+        return super().__iter__()
+
+
 def cell_loader(stream: CellStream, *, transform: Transform | None = None, pin_memory: bool = False) -> CellLoader:
     """Make the loader that `slidekit.Dataset.torch` describes for tiles from slides; see `CellTensors`."""
-    return CellLoader(stream, CellTensors(stream, transform, pin_memory=pin_memory))
+    return TensorLoader(stream, CellTensors(stream, transform, pin_memory=pin_memory))
 
 
 def refuse(others: Mapping[str, Any]) -> None:

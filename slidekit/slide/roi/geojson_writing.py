@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import shapely
+
+from slidekit.errors import ROIError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.roi.region import ROI
 
@@ -31,9 +35,14 @@ def write_roi_geojson(
 
     Raises
     ------
+    ROIError
+        If a place is not a finite number; nothing is written then.
     OSError
         If the file cannot be written.
     """
+    for roi in rois:
+        if not np.isfinite(shapely.get_coordinates(roi.polygon)).all():
+            raise ROIError(f"Region {roi.name!r} has a place that is no number.", mend="Leave it out.", path=path)
     features = [_feature(roi, bounds_origin) for roi in rois]
     text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
     atomic_write_text(Path(path), text)

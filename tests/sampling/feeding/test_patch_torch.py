@@ -48,7 +48,7 @@ def test_values_are_scaled(sampler, scaling, low, high) -> None:
     assert np.allclose(images.numpy(), low + given / 255 * (high - low), atol=1e-5)
 
 
-def test_each_iteration_begins_at_start_and_a_state_goes_on(sampler) -> None:
+def test_each_iteration_goes_on_behind_the_last_and_a_state_goes_on(sampler) -> None:
     # Arrange
     stream = sampler.torch(4, start=2, steps=12, info=True, workers=0)
     whole = steps_of(stream)
@@ -62,9 +62,12 @@ def test_each_iteration_begins_at_start_and_a_state_goes_on(sampler) -> None:
     other.load_state_dict(state)
 
     # Assert
-    assert whole == steps_of(stream) == list(range(2, 14))
-    assert state["step"] == 6
-    assert steps_of(other) == list(range(6, 14))
+    assert whole == list(range(2, 14))
+    assert state["step"] == 14 + 4
+    assert steps_of(stream) == list(range(26, 38))
+    assert len(other) == 4  # 18 to 28: the rest of the second iteration, of 14 steps
+    assert steps_of(other) == list(range(18, 28))
+    assert steps_of(other) == list(range(28, 42))
     with pytest.raises(SpecError, match="other slides or parameters"):
         sampler.replace(seed=4).torch(4, workers=0).load_state_dict(state)
 
@@ -77,9 +80,45 @@ def test_two_iterations_do_not_disturb_each_other(sampler) -> None:
     second = iter(stream)
     stream.configure(batch_size=3)
 
-    assert next(second)[-1]["step"].tolist() == [0, 1, 2]
+    assert next(second)[-1]["step"].tolist() == [12, 13, 14]
     assert begun + steps_of(first) == list(range(12))
-    assert steps_of(second) == list(range(3, 12))
+    assert steps_of(second) == list(range(15, 24))
+
+
+@pytest.mark.parametrize("steps", [None, 192])
+def test_a_state_of_a_list_leaves_the_epochs_after_it_whole(sampler, steps) -> None:
+    grid = sampler.replace(mode="grid")
+    stream = grid.torch(16, steps=steps, info=True, workers=0)
+
+    stream.load_state_dict(grid.state(40))
+
+    assert len(grid) == 192
+    assert [len(stream), len(list(stream)), len(stream), len(list(stream))] == [10, 10, 12, 12]
+    assert stream.state_dict()["step"] == 384
+    stream.load_state_dict(grid.state(190))
+    assert steps_of(stream) == [190, 191]
+    with pytest.raises(SpecError, match="not the state"):
+        stream.load_state_dict(None)
+
+
+def test_a_state_with_too_little_for_a_batch_is_of_the_next_iteration(sampler) -> None:
+    stream = sampler.torch(8, steps=20, drop_last=True, info=True, workers=0)
+
+    stream.load_state_dict(sampler.state(16))
+
+    assert steps_of(stream) == list(range(20, 36))
+
+
+def test_a_state_of_another_size_is_one_of_the_stream_as_it_was_made(sampler) -> None:
+    stream = sampler.torch(4, steps=8, info=True, workers=0)
+    stream.configure(tile_px=8)
+    batches = iter(stream)
+    next(batches)
+
+    other = sampler.torch(4, steps=8, info=True, workers=0)
+    other.load_state_dict(stream.state_dict())
+
+    assert steps_of(other) == [4, 5, 6, 7]
 
 
 def test_a_state_of_one_replica_is_that_of_all(sampler) -> None:
@@ -150,7 +189,7 @@ def test_views_and_label_images_come_along(tmp_path: Path) -> None:
         path = tmp_path / f"{slide.name}.png"
         cv2.imwrite(str(path), np.repeat([[1, 2]], 16, 0).repeat(8, 1).astype(np.uint8))
         slides.append(type(slide)(slide.path, slide.name, mask=slide.mask, label_mask=path))
-    sampler = make_sampler(tmp_path, slides, views=[(8, 4.0)], classes=(1, 2), labels=True)
+    sampler = make_sampler(tmp_path, slides, views=[(8, 4.0)], classes=(1, 2), label_images=True)
 
     (near, far), maps = next(iter(sampler.torch(4, steps=4, workers=0)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 
 from slidekit.sampling.feeding.report import FeedReport
@@ -31,3 +32,18 @@ def test_nothing_given_is_no_division_by_nothing() -> None:
     report = FeedReport()
     assert (report.patches_per_second, report.decodes_per_patch) == (0.0, 0.0)
     assert report.wait(50) != report.wait(50)  # NaN
+
+
+def test_the_log_names_each_slide_and_reason_once_and_few_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    report = FeedReport()
+
+    for slide in range(20):
+        for _ in range(2):
+            report.count(f"slide {slide}", "cannot be opened", redrawn=True)
+    report.leave_out({"slide 30": "no tissue"})
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "slide 0: cannot be opened; other patches are drawn"
+    assert len(said) == 11
+    assert said[-1] == "more slides give no patches, or not all: the feed's report names them"
+    assert report.redrawn["slide 19"]["cannot be opened"] == 2

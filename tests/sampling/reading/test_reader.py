@@ -82,7 +82,7 @@ class TestPixels:
         mask = tmp_path / "labels.png"
         Image.fromarray(np.repeat(np.where(rows, 2, 1).astype(np.uint8)[:, np.newaxis], 912, axis=1)).save(mask)
         slides = [SampledSlide(known_slide, "known", label_mask=mask)]
-        spec = _spec(classes=(1, 2), labels=True, augment=PatchAugment(warp=False, hue=0.0, lightness=0.0))
+        spec = _spec(classes=(1, 2), label_images=True, augment=PatchAugment(warp=False, hue=0.0, lightness=0.0))
         out, labels = np.zeros((20, 32, 32, 3), np.uint8), np.zeros((20, 32, 32), np.uint8)
         rng = np.random.default_rng(4)
         plan = plan_at([tuple(place) for place in rng.uniform(40, 600, (20, 2))])

@@ -210,6 +210,11 @@ def test_tensors_are_those_of_the_records(dataset) -> None:
         assert np.array_equal(one[0].permute(0, 2, 3, 1).numpy(), other[0])
         assert all(np.array_equal(a.numpy(), b) for a, b in zip(one[1:], other[1:], strict=True))
     assert one[0].dtype == torch.uint8
+    plain = {"from_wsi": True, "num_workers": 0}
+    loader = torch.utils.data.DataLoader(dataset.torch("kind", 10, **plain), batch_size=None)
+    assert sum(len(images) for images, _ in loader) == dataset.num_tiles
+    with pytest.raises(SpecError, match="num_threads= is of TFRecords"):
+        dataset.numpy(num_threads=2, **plain)
     with pytest.raises(SpecError, match="no option 'map_style'"):
         dataset.torch(from_wsi=True, map_style=True)
     with pytest.raises(SpecError, match="qc: tiles in TFRecords"):
@@ -235,5 +240,47 @@ def test_the_dataset_of_tensorflow_has_the_same_tiles(dataset) -> None:
     rest = dataset.tensorflow("kind", 10, num_workers=0, state=state, **options)
     arrays.load_state_dict(state)
     assert np.array_equal(next(rest.as_numpy_iterator())[0], next(iter(arrays))[0])
+    # Without the tiles that fill no batch, the epochs begin where the loader's do.
+    options |= {"drop_last": True}
+    arrays = dataset.numpy("kind", 8, num_workers=0, **options)
+    made = dataset.tensorflow("kind", 8, num_workers=0, **options)
+    found, expected = made.state_dict(len(arrays)), {"epoch": 1, "batch": 0, "tile": 0}
+    assert dataset.num_tiles % 8
+    assert {name: found[name] for name in expected} == expected
     single = dataset.tensorflow(from_wsi=True, num_workers=0, standardize=True)
     assert single.element_spec == tf.TensorSpec((PX, PX, 3), tf.float32)
+
+
+@pytest.mark.parametrize("bad", [[3], [0, 1, 2, 3, 9], list(range(12, 40))])
+def test_even_shards_are_even_where_tiles_cannot_be_read(dataset, monkeypatch: pytest.MonkeyPatch, bad) -> None:
+    # Arrange: some places of a replica's share fail
+    from slidekit.sampling.feeding import tasks
+
+    options = {"seed": 1, "even_shards": True, "num_replicas": 2, "incl_loc": True, "incl_slidenames": True}
+    whole = [list(dataset.numpy(None, 5, from_wsi=True, num_workers=0, rank=rank, **options)) for rank in (0, 1)]
+    read = tasks.PatchReader.read
+
+    def fail(self, plan, *rest):
+        outcome = read(self, plan, *rest)
+        outcome.failures.extend((row, "damaged") for row in np.flatnonzero(np.isin(plan.steps, bad)).tolist())
+        return outcome
+
+    monkeypatch.setattr(tasks.PatchReader, "read", fail)
+
+    # Act
+    loader = dataset.numpy(None, 5, from_wsi=True, num_workers=0, rank=0, **options)
+    found, state = [], None
+    for batch in loader:
+        found.append(batch)
+        state = state or loader.state_dict()
+
+    # Assert
+    count = sum(len(batch[0]) for batch in whole[0])
+    assert [len(batch[0]) for batch in found] == [len(batch[0]) for batch in whole[1]]
+    places = [np.concatenate([batch[part] for batch in whole[0]]) for part in (2, 3)]
+    good = [place for place in range(count) if place not in bad]
+    expected = [next((one for one in good if one >= place), good[-1]) for place in range(count)]
+    for part, place in zip((2, 3), places, strict=True):
+        assert np.array_equal(np.concatenate([batch[part] for batch in found]), place[expected])
+    assert (state["batch"], state["tile"]) == (1, 5)
+    assert sum(sum(by.values()) for by in loader.report.left_out.values()) == len(set(bad) & set(range(count)))
