@@ -99,7 +99,7 @@ class SamplerUses:
         start
             The first step.
         steps
-            How many; None goes on without end, or to the end of a list of places.
+            How many; None goes on without end in mode ``random``, and else to the end of the epoch.
         **feeding
             How patches are read, as for `slidekit.sampling.feeding.feed.Feed`: `workers` (processes; 0 reads in this
             one), `look_ahead` (coming patches that are sorted by place, so that each stored tile is decoded once),
@@ -110,8 +110,10 @@ class SamplerUses:
         Feed
             An iterator of `Batch`. Close it, or use it as a context manager; its `report` says what came of it.
         """
+        from slidekit.sampling.feeding.faces import check_feeding
         from slidekit.sampling.feeding.feed import Feed
 
+        check_feeding({name: value for name, value in feeding.items() if name != "copy"}, ("start", "steps", "copy"))
         return Feed(self._sampler, batch_size, start=start, steps=steps, **feeding)
 
     def torch(self, batch_size: int, *, pin_memory: bool = False, **options: Any) -> PatchStream:
@@ -157,7 +159,8 @@ class SamplerUses:
         Returns
         -------
         tf.data.Dataset
-            Of ``(images[, label maps][, targets][, info])``, or of images alone. Each iteration begins at ``start``.
+            Of ``(images[, label maps][, targets][, info])``, or of images alone. The first
+            iteration begins at ``start``; where iterations end, each goes on behind the last.
 
         Raises
         ------

@@ -18,6 +18,7 @@ from slidekit.sampling.feeding.making import make_batch
 from slidekit.sampling.feeding.memory import PatchLayout, SharedPatches, slots_within
 from slidekit.sampling.feeding.report import FeedReport
 from slidekit.sampling.feeding.runner import EngineRunner
+from slidekit.sampling.feeding.source import last_step
 from slidekit.sampling.feeding.stream import PatchStream
 from slidekit.sampling.feeding.tasks import Setup
 from slidekit.sampling.feeding.workers import can_cross
@@ -55,7 +56,7 @@ class Feed:
     start
         The first step.
     steps
-        How many; None for no end, or, for a grid or points, until the epoch ends that `start` is in.
+        How many; None for no end at random, and else until the epoch ends that `start` is in.
     workers
         Processes that read; 0 reads in this one, None takes as many as this process may use cores.
     look_ahead
@@ -98,7 +99,7 @@ class Feed:
         self._copy = copy
         self._size = whole_number("batch_size", batch_size, 1)
         first = whole_number("start", start)
-        last = _last_step(sampler, first, None if steps is None else whole_number("steps", steps))
+        last = last_step(sampler, first, None if steps is None else whole_number("steps", steps))
         count = usable_cores() if workers is None else whole_number("workers", workers)
         spec = sampler.spec
         edges = tuple(view.tile_px for view in spec.scales[0])
@@ -192,12 +193,3 @@ def _close(runner: EngineRunner, memory: SharedPatches, pid: int) -> None:
     if os.getpid() == pid:
         runner.stop()
         memory.close()
-
-
-def _last_step(sampler: PatchSampler, start: int, steps: int | None) -> int | None:
-    if steps is not None:
-        return start + steps
-    if sampler.spec.mode not in ("grid", "points"):
-        return None
-    total = len(sampler)
-    return start + total - start % total if total else start

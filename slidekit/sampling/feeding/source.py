@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from slidekit.sampling.sampler import PatchSampler
     from slidekit.sampling.spec import SamplingSpec
 
-__all__ = ["LISTS", "PatchSource", "SamplerSource", "SamplerView", "as_source", "derived_seed"]
+__all__ = ["LISTS", "PatchSource", "SamplerSource", "SamplerView", "as_source", "derived_seed", "last_step"]
 
 LISTS = ("grid", "points")
 """Modes whose patches are a list, each of which comes once, or is missing where it cannot be read."""
@@ -171,14 +171,11 @@ class SamplerSource:
         return self.spec.mode in LISTS
 
     def end(self, start: int, steps: int | None) -> int | None:
-        """The end of the epoch of a list that `start` is in, or that of `steps`; None for what is drawn."""
-        if steps is not None or not self.is_list:
-            return None if steps is None else start + steps
-        total = len(self.sampler)
-        return start + total - start % total if total else start
+        """The end of `steps`, or of the epoch that `start` is in; None for what is drawn at random."""
+        return last_step(self.sampler, start, steps)
 
     def following(self, start: int, end: int) -> int:
-        """What was given does not come again: the next step; of a list, its next epoch."""
+        """What was given does not come again: the next step, which may be of the next epoch."""
         return end
 
     def count(self, start: int, steps: int | None, rank: int, num_replicas: int) -> int | None:
@@ -219,6 +216,16 @@ class SamplerSource:
         own = cast("PatchSampler", Steps(self.sampler, start + rank, num_replicas))
         count = None if steps is None else max(0, -(-(steps - rank) // num_replicas))
         return Feed(own, batch_size, start=0, steps=count, **feeding)
+
+
+def last_step(sampler: PatchSampler, start: int, steps: int | None) -> int | None:
+    """The step behind the last of `steps` from `start` on, or of the epoch that `start` is in; None for no end."""
+    if steps is not None:
+        return start + steps
+    if sampler.spec.mode == "random" or isinstance(sampler, SamplerView):
+        return None  # the epochs of a view are not those of its steps
+    total = len(sampler)
+    return start + total - start % total if total else start
 
 
 def as_source(source: PatchSampler | PatchSource) -> PatchSource:

@@ -163,3 +163,17 @@ class TestEnds:
         with Feed(make_sampler(folder), 8, workers=0, copy=False) as feed:
             images = next(feed).images
             assert np.shares_memory(images, feed._memory.views[0])
+
+
+def test_a_feed_of_epochs_ends_with_the_epoch_that_it_starts_in(folder: Path) -> None:
+    sampler = make_sampler(folder).replace(mode="epoch")
+    total = len(sampler)
+
+    steps = [step for batch in sampler.batches(8, start=total + 3, workers=0) for step in batch.steps.tolist()]
+
+    assert steps == list(range(total + 3, 2 * total))
+
+
+def test_an_option_that_there_is_not_is_named_with_those_there_are(folder: Path) -> None:
+    with pytest.raises(SpecError, match=r"'scaling'.*start, steps, copy, workers"):
+        make_sampler(folder).batches(4, scaling="0..1")

@@ -25,9 +25,13 @@ def by_shapely(polygon: shapely.Polygon, raster: Raster) -> np.ndarray:
     return shapely.contains_xy(polygon, x, y)
 
 
+# Of 1e-167 shapely's own distance divides by zero.
+PLACES = st.floats(-40, 60).map(lambda place: round(place, 6))
+
+
 @hypothesis_settings(deadline=None, max_examples=30)
 @given(
-    st.lists(st.tuples(st.floats(-40, 60), st.floats(-40, 60)), min_size=4, max_size=12),
+    st.lists(st.tuples(PLACES, PLACES), min_size=4, max_size=12),
     st.tuples(st.floats(0.3, 4), st.floats(0.3, 4)),
     st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
 )
