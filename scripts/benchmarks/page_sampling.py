@@ -28,7 +28,8 @@ histo-fetch's algorithm is written anew from its description: it opens the slide
 lists the mask's tissue pixels, draws one, and augments with scikit-image; once in a plain loop, once in its own graph
 of tf.data with forty parallel calls. The ratio is to the faster of the two in each round. Both have their masks;
 slidekit starts its workers within the measured time. Augmented: every patch, hue, lightness and a piecewise affine warp
-on both sides; slidekit flips and turns as well.
+on both sides; slidekit flips and turns as well. The real slide's level 1 is of 1.011 µm/px:
+histo-fetch takes it as it is, slidekit resamples level 0 to 1 µm/px, by Lanczos.
 
 """
 

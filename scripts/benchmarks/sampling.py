@@ -32,8 +32,8 @@ LOOP, BY_TF_DATA = "histo-fetch, a loop", "histo-fetch, tf.data"
 SLIDEKIT, HERE = "slidekit, 2 workers", "slidekit, no worker"
 
 PATCHES = {
-    False: {LOOP: 30, BY_TF_DATA: 96, SLIDEKIT: 3200, HERE: 1600},
-    True: {LOOP: 4, BY_TF_DATA: 32, SLIDEKIT: 1600, HERE: 800},
+    False: {LOOP: 30, BY_TF_DATA: 96, SLIDEKIT: 6400, HERE: 3200},
+    True: {LOOP: 4, BY_TF_DATA: 32, SLIDEKIT: 4800, HERE: 800},
 }
 """How many patches a round takes of each way, unaugmented and augmented."""
 
