@@ -256,6 +256,7 @@ def test_the_next_line_can_be_pasted_into_a_shell(demo: DemoData, tmp_path: Path
     assert shlex.split(line)[1:4] == ["slidekit", "extract", name]
 
 
+@pytest.mark.long
 def test_no_report_names_no_report(demo: DemoData, tmp_path: Path) -> None:
     # Arrange: a run that leaves a report
     slidekit("create", "proj", "--slides", demo.slides_dir, cwd=tmp_path)

@@ -55,6 +55,7 @@ def test_another_mpp_shows_the_same_tissue(scene, fine):
     assert np.hypot(*shift) < 0.25
 
 
+@pytest.mark.long
 def test_nuclei_have_their_size_in_microns_whatever_the_mpp(scene, fine):
     sizes = {}
     for mpp, image in ((0.25, fine), (0.4, draw_tissue(scene, 0.4)), (0.5, draw_tissue(scene, 0.5))):
@@ -121,6 +122,7 @@ def test_glass_is_white_and_tissue_is_stained(scene, fine):
     assert np.median(saturation[tissue]) > 0.25
 
 
+@pytest.mark.long
 def test_tumor_is_darker_than_stroma(scene, fine):
     hematoxylin = hematoxylin_of(fine, PALETTES["violet"])
 

@@ -44,7 +44,8 @@ class Inline(Executor):
         return future
 
 
-@pytest.mark.parametrize("kind", [pytest.param("threads", marks=pytest.mark.long), "processes"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_any_executor_gives_the_same_bytes(jobs, make_spec, tmp_path, kind: str) -> None:
     # Arrange
     spec = make_spec(normalizer="reinhard")

@@ -80,7 +80,7 @@ def test_who_slept_and_lost_its_lock_leaves_what_the_other_made(job, make_spec, 
 
 @pytest.mark.parametrize(
     "suffix",
-    [*(pytest.param(suffix, marks=pytest.mark.long) for suffix in (".index.npz", ".tiles.csv")), ".tfrecords", ".json"],
+    [".tfrecords", *(pytest.param(name, marks=pytest.mark.long) for name in (".index.npz", ".tiles.csv", ".json"))],
 )
 def test_a_run_killed_while_old_files_are_removed_can_go_on(job, make_spec, monkeypatch, suffix: str) -> None:
     # Arrange

@@ -241,6 +241,7 @@ def test_records_that_somebody_else_made_are_not_replaced(jobs, make_spec) -> No
     assert sum(report.status == "done" for report in reports.values()) == 3
 
 
+@pytest.mark.long
 def test_loose_tiles_off_and_on_again(jobs, make_spec, tmp_path) -> None:
     # Arrange
     jobs = [replace(job, tiles=tmp_path / "tiles") for job in jobs[:1]]
@@ -314,6 +315,7 @@ def test_part_files_of_a_slide_with_a_longer_name_stay(jobs) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["S1.2.spool.part", "S1.2.tfrecords.part"]
 
 
+@pytest.mark.long
 def test_an_unreadable_review_costs_neither_tables_nor_pdf(jobs, make_spec) -> None:
     folder = jobs[0].tfrecords
     folder.mkdir(parents=True)
@@ -492,6 +494,7 @@ def test_loose_tiles_equal_the_records(jobs, make_spec, tmp_path) -> None:
         assert loose == {f"{report.slide}-{r.loc_x}-{r.loc_y}.jpg": r.image_raw for r in records}
 
 
+@pytest.mark.long
 def test_loose_tiles_alone_are_resumed_and_overwritten(jobs, make_spec, tmp_path) -> None:
     folder = tmp_path / "tiles" / "64px_64um"
     jobs = [replace(job, tiles=folder, tfrecords=None) for job in jobs]
@@ -514,6 +517,7 @@ def test_skipped_for_want_of_regions_is_said(jobs, make_spec) -> None:
     assert all("regions of interest" in report.reason for report in without.values())
 
 
+@pytest.mark.long
 def test_parameters_that_cannot_be_read_are_replaced_only_when_asked(jobs, make_spec) -> None:
     # Arrange
     run(jobs, make_spec())

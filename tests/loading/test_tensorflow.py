@@ -193,6 +193,7 @@ def test_a_method_of_numpy_alone(dataset):
     assert_equal(dataset.tensorflow(**options), dataset.numpy(**options))
 
 
+@pytest.mark.long
 def test_stain_augmentation_is_seeded(dataset):
     def make(seed):
         augmented = dataset.tensorflow(None, 20, shuffle=False, normalizer="reinhard", augment="n", seed=seed)

@@ -71,7 +71,14 @@ def assert_agrees_with_scikit_learn(points):
 class TestLearnDictionary:
     @pytest.mark.realdata
     @pytest.mark.skipif(not DATA, reason="SLIDEKIT_TEST_DATA does not name the folder of real data")
-    @pytest.mark.parametrize("name", ["torchstain_source.png", "slideflow_norm_tile.jpg", "stardist_histo.jpg"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("torchstain_source.png", marks=pytest.mark.long),
+            "slideflow_norm_tile.jpg",
+            "stardist_histo.jpg",
+        ],
+    )
     def test_real_tiles_as_scikit_learn(self, name):
         assert_agrees_with_scikit_learn(densities(np.asarray(Image.open(Path(DATA or "") / "tiles" / name))[..., :3]))
 

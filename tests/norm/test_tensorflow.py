@@ -66,6 +66,7 @@ class TestTensorFlow(NativeContract):
         results = np.concatenate([images.numpy() for images, _ in mapped])
         assert np.abs(results.astype(int) - self.normalize(method, tiles)[0]).max() <= 1
 
+    @pytest.mark.long
     def test_dataset_augments_by_the_seed_of_each_batch(self, he_tile):
         tiles = np.stack([he_tile(0, 40)] * 4)
         fit, stdev = norm.autoselect("macenko").get_fit(), AUGMENT_STDEV["macenko"]["v2"]

@@ -142,6 +142,7 @@ def test_averages_are_where_they_belong(tmp_path, pixel):
         assert abs((profile - expected).mean()) <= 0.05 * pixel / 8 + 0.3
 
 
+@pytest.mark.long
 def test_one_damaged_tile_does_not_cost_the_overview(tmp_path):
     # Arrange: one of 256 native tiles is damaged
     picture = tissue(4096, 4096)

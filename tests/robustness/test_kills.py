@@ -94,6 +94,7 @@ def test_a_worker_that_is_killed_costs_nothing(project, undisturbed, seed: int) 
     assert project.contents() == undisturbed
 
 
+@pytest.mark.long
 def test_two_drivers_on_one_folder_share_the_work(project, undisturbed) -> None:
     # Act
     runs = [project.start("--workers", "1", "--log", f"{number}.log") for number in range(2)]
@@ -120,10 +121,11 @@ def test_shards_add_up_to_the_whole(project, undisturbed) -> None:
     assert project.contents() == undisturbed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(options.split(), id=options, marks=[] if options in ("--workers 4",) else pytest.mark.long)
+        pytest.param(options.split(), id=options)
         for options in ("--workers 1", "--workers 2", "--workers 4", "--threads 2", "--threads 3")
     ],
 )

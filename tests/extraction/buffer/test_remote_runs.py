@@ -61,7 +61,7 @@ def records(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.name.endswith(names)}
 
 
-@pytest.mark.parametrize("store", ["memory", "file"])
+@pytest.mark.parametrize("store", [pytest.param("memory", marks=pytest.mark.long), "file"])
 def test_every_byte_is_that_of_local_slides(jobs, make_spec, spec_here, buffer, tmp_path, store: str) -> None:
     # Arrange: once with children, once without
     jobs = jobs[:2]
@@ -160,6 +160,7 @@ def test_a_copy_that_breaks_off_fails_its_slide_alone(remote, spec_here, buffer,
     assert "secret" not in texts(remote[0].tfrecords) + caplog.text + repr(reports)
 
 
+@pytest.mark.long
 def test_a_slide_waits_for_room_and_one_that_is_too_large_fails(remote, make_spec, buffer, jobs) -> None:
     # Arrange: room for one slide at a time, but for the largest
     sizes = {job.name: job.path.stat().st_size for job in jobs[:3]}

@@ -23,7 +23,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {re.sub(r"-\d{8}-\d{6}", "", str(path.relative_to(folder))): path.read_bytes() for path in names}
 
 
-@pytest.mark.parametrize("here", [False, True], ids=["children", "this process"])
+@pytest.mark.parametrize(
+    "here", [pytest.param(False, id="children", marks=pytest.mark.long), pytest.param(True, id="this process")]
+)
 def test_every_byte_is_the_same_with_a_buffer(jobs, make_spec, buffer, tmp_path, here: bool) -> None:
     # Arrange
     def nothing(wsi) -> None:
@@ -74,6 +76,7 @@ def test_pixels_come_from_the_copy(jobs, make_spec, buffer, tmp_path) -> None:
     assert {Path(report.path) for report in reports.values()} == {job.path for job in moved}
 
 
+@pytest.mark.long
 def test_a_slide_that_was_replaced_after_it_was_copied_is_extracted_again(jobs, make_spec, buffer, tmp_path) -> None:
     # Arrange
     path = tmp_path / "a.svs"
@@ -176,7 +179,7 @@ def test_a_slide_that_is_too_large_is_read_in_place(jobs, make_spec, buffer, cap
     assert seen == {job.path.name for job in jobs if job.name != largest}
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("error", [errno.ENOSPC, pytest.param(errno.EACCES, marks=pytest.mark.long)])
 def test_a_copy_that_fails_costs_nothing(jobs, make_spec, buffer, monkeypatch, caplog, error: int) -> None:
     # Arrange: the disk is full when half of a slide is written
     def half(file, place, going) -> None:
