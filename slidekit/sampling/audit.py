@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from slidekit.errors import SlidekitError, SpecError
 from slidekit.io.atomic import atomic_write
-from slidekit.sampling.feeding.source import LISTS
+from slidekit.sampling.spec import LISTS
 
 if TYPE_CHECKING:
     from slidekit.sampling.feeding.batch import Batch

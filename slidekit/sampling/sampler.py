@@ -18,7 +18,7 @@ from slidekit.sampling.plan import Plan
 from slidekit.sampling.planning import check_steps, plan_steps
 from slidekit.sampling.resuming import Resumable
 from slidekit.sampling.slides import SampledSlide, Slides, settle_slides
-from slidekit.sampling.spec import SamplingSpec
+from slidekit.sampling.spec import LISTS, SamplingSpec
 from slidekit.sampling.use import SamplerUses
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class PatchSampler(Resumable, SamplerUses):
     def _list(self) -> ListDrawer:
         from slidekit.sampling.lists import ListDrawer
 
-        if self.spec.mode not in ("grid", "points"):
+        if self.spec.mode not in LISTS:
             raise SpecError(f'mode="{self.spec.mode}" has no list of places.', mend='Use mode="grid".')
         return ListDrawer(self.maps, self.spec)
 

@@ -32,14 +32,14 @@ from slidekit.slide.spec_message import describe_mistakes
 from slidekit.slide.spec_values import read_center_or_fraction, read_folder, read_methods
 from slidekit.units import Magnification, parse_tile_um
 
-__all__ = ["SamplingSpec"]
+__all__ = ["LISTS", "SamplingSpec"]
 
 Sizes = Annotated[Any, BeforeValidator(read_numbers)]
 Numbers = Annotated[tuple[float, ...] | None, BeforeValidator(read_tuple)]
 Pixels = Annotated[int, Field(ge=2, le=16384)]
 
-_LISTS = ("grid", "points")
-"""Modes that take places as they are."""
+LISTS = ("grid", "points")
+"""Modes whose places are a list, each of which comes once, or is missing where it cannot be read."""
 
 
 class SamplingSpec(BaseModel):
@@ -144,7 +144,7 @@ class SamplingSpec(BaseModel):
     @classmethod
     def _settle(cls, data: Any) -> Any:
         # A list of places is taken as it is: a mask would be made only where somebody asks for one.
-        if isinstance(data, dict) and data.get("mode") in _LISTS and "mask" not in data:
+        if isinstance(data, dict) and data.get("mode") in LISTS and "mask" not in data:
             return {**data, "mask": None}
         return data
 
@@ -182,7 +182,7 @@ class SamplingSpec(BaseModel):
             As `create` does.
         """
         given = {name: getattr(self, name) for name in self.model_fields_set}
-        if self.mode in _LISTS and self.mask is None:
+        if self.mode in LISTS and self.mask is None:
             # It is so because of the mode, which may be among the changes.
             given.pop("mask", None)
         if changes.get("mode", self.mode) != self.mode:

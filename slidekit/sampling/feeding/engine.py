@@ -17,19 +17,16 @@ from slidekit.sampling.feeding.stream import PatchStream
 from slidekit.sampling.feeding.tasks import Bug, MapTask, ReadTask, Result
 from slidekit.sampling.masks.make import is_lasting
 from slidekit.sampling.plan import Plan
+from slidekit.sampling.planning import MOST_ATTEMPTS
 from slidekit.sampling.reading import Outcome
+from slidekit.sampling.spec import LISTS
 
 if TYPE_CHECKING:
     from slidekit.sampling.sampler import PatchSampler
 
-__all__ = ["CRASHED", "MOST_ATTEMPTS", "FeedEngine"]
-
-MOST_ATTEMPTS = 64
-"""Patches that are drawn for one step before it is given up."""
+__all__ = ["CRASHED", "FeedEngine"]
 
 CRASHED = "the process that read it died"
-
-_LISTS = ("grid", "points")
 
 
 class FeedEngine:
@@ -58,7 +55,7 @@ class FeedEngine:
         self._stream = stream
         self._first_window = stream.settled + min(batch_size, window)
         self._crew = crew
-        self._redraws = sampler.spec.mode not in _LISTS
+        self._redraws = sampler.spec.mode not in LISTS
         self._window = min(batch_size, window)
         self._most_window = window
         self._windows = 0

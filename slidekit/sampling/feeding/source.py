@@ -14,16 +14,14 @@ from slidekit.errors import SpecError
 from slidekit.sampling.draws import philox_key
 from slidekit.sampling.plan import Plan
 from slidekit.sampling.slides import SampledSlide
+from slidekit.sampling.spec import LISTS
 
 if TYPE_CHECKING:
     from slidekit.sampling.feeding.batch import Batch
     from slidekit.sampling.sampler import PatchSampler
     from slidekit.sampling.spec import SamplingSpec
 
-__all__ = ["LISTS", "PatchSource", "SamplerSource", "SamplerView", "as_source", "derived_seed", "last_step"]
-
-LISTS = ("grid", "points")
-"""Modes whose patches are a list, each of which comes once, or is missing where it cannot be read."""
+__all__ = ["PatchSource", "SamplerSource", "SamplerView", "as_source", "derived_seed", "last_step"]
 
 
 class PatchSource(Protocol):
