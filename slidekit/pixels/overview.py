@@ -14,7 +14,7 @@ from slidekit.pixels.resize import SHORT_LEAD
 from slidekit.pixels.source import Source, choose_source
 from slidekit.pixels.strips import STRIP_BYTES, read_resampled
 
-__all__ = ["read_overview", "read_overview_bands"]
+__all__ = ["read_overview", "read_overview_bands", "read_overview_window"]
 
 _EDGE = 1e-6
 
@@ -79,6 +79,37 @@ def read_overview_bands(
         band = np.full((bottom - top, columns, 3), WHITE, np.uint8)
         most -= _read_what_can_be_read(reader, source, band, (0, top), most)
         yield first, band
+
+
+def read_overview_window(
+    reader: SlideReader, pixel_x: float, pixel_y: float, corner: tuple[int, int], size: tuple[int, int]
+) -> RGBImage:
+    """A rectangle of `read_overview`'s picture, for what needs it at a resolution at which it is too large to hold.
+
+    Parameters
+    ----------
+    reader, pixel_x, pixel_y
+        As in `read_overview`.
+    corner
+        (x, y) of its top-left pixel in that picture; may lie outside.
+    size
+        Width and height, pixels.
+
+    Returns
+    -------
+    ndarray (height, width, 3), uint8, RGB
+        White beyond the slide. Where windows begin between stored pixels, resampling may round a grey level otherwise
+        than in the whole picture.
+
+    Raises
+    ------
+    SlideReadError
+        If more than 5 % of the window cannot be decoded; less is shown white.
+    """
+    source = choose_source(reader, pixel_x, pixel_y, resample="fast").averaged()
+    window = np.full((size[1], size[0], 3), WHITE, np.uint8)
+    _read_what_can_be_read(reader, source, window, corner, _MOST_LOST * size[0] * size[1])
+    return window
 
 
 def _read_what_can_be_read(

@@ -12,7 +12,7 @@ from slidekit.io.url import refuse_remote
 from slidekit.pixels.discovery import slide_name
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.mpp import SlideMPP, settle_mpp
-from slidekit.pixels.overview import read_overview, read_overview_bands
+from slidekit.pixels.overview import read_overview, read_overview_bands, read_overview_window
 from slidekit.pixels.readers import Level, SlideReader, open_slide
 
 __all__ = ["SlideImage"]
@@ -149,6 +149,17 @@ class SlideImage:
         """As `overview`, in bands of rows with `overlap` rows of the neighbours; nothing is kept."""
         width, height = self.dimensions
         return read_overview_bands(self._reader, width / columns, height / rows, band_rows=band_rows, overlap=overlap)
+
+    def overview_window(self, columns: int, rows: int, *, corner: tuple[int, int], size: tuple[int, int]) -> RGBImage:
+        """The rectangle of `overview(columns, rows)` at `corner` (x, y), of `size` (width, height); nothing is kept.
+
+        Returns
+        -------
+        ndarray (height, width, 3), uint8, RGB
+            White beyond the slide.
+        """
+        width, height = self.dimensions
+        return read_overview_window(self._reader, width / columns, height / rows, corner, size)
 
     def thumb(self, width: int | None = None, *, mpp: float | None = None) -> RGBImage:
         """A picture of the whole slide.

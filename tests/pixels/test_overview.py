@@ -13,7 +13,7 @@ import simplejpeg
 
 from slidekit.errors import SlideReadError
 from slidekit.io.slide_tiff import write_tiff
-from slidekit.pixels.overview import read_overview, read_overview_bands
+from slidekit.pixels.overview import read_overview, read_overview_bands, read_overview_window
 from slidekit.pixels.readers import open_slide
 from slidekit.pixels.strips import STRIP_BYTES
 from tests.pixels.pictures import spoil_tile, tissue
@@ -123,6 +123,18 @@ def test_a_sparse_slide_of_three_gigapixels(tmp_path):
     assert most < 350 << 20  # the cache of tiles (128 MiB) and a few strips; the slide has 9 GB of pixels
     assert image.shape == (rows, columns, 3)
     assert np.argwhere((image < 200).any(axis=2)).tolist() == [[30, 40]]
+
+
+@pytest.mark.parametrize("pixel", [4, 5.3])
+def test_windows_are_parts_of_the_picture_and_white_beyond_it(reader, pixel):
+    picture = read_overview(reader, pixel, pixel)
+    inner = read_overview_window(reader, pixel, pixel, (17, 9), (60, 40))
+    corner = read_overview_window(reader, pixel, pixel, (-5, -3), (20, 12))
+
+    assert np.abs(inner.astype(int) - picture[9:49, 17:77]).mean() < 1
+    assert np.abs(corner[3:, 5:].astype(int) - picture[:9, :15]).mean() < 1
+    assert (corner[:3] == 255).all()
+    assert (corner[:, :5] == 255).all()
 
 
 @pytest.mark.parametrize("pixel", [17, 33.3, 61.8])

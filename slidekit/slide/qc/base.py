@@ -53,6 +53,9 @@ class SlideView(Protocol):
     ) -> Iterator[tuple[int, RGBImage]]:
         """As `overview`, in bands of rows; each with its first row, and `overlap` rows of its neighbours."""
 
+    def overview_window(self, columns: int, rows: int, *, corner: tuple[int, int], size: tuple[int, int]) -> RGBImage:
+        """The rectangle of `overview` at `corner` (x, y), of `size` (width, height); white beyond the slide."""
+
 
 class QCMethod(ABC):
     """A QC method with a name and parameters.
