@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from slidekit.pixels.readers import open_slide
 from slidekit.sampling.masks.facts import MapSpec, SlideFacts
 from slidekit.sampling.masks.label_image import LabelImage
-from slidekit.sampling.masks.polygons import Raster
-from slidekit.sampling.masks.regions import ClassRegions, check_classes, load_regions
+from slidekit.sampling.masks.regions import load_regions
 from slidekit.sampling.places.assemble import class_table
 from slidekit.sampling.slides import SampledSlide
+from slidekit.slide.roi.class_regions import ClassRegions, check_classes
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["LabelPainter"]
 

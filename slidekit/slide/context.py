@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from slidekit.pixels.image import RGBImage
@@ -12,6 +11,8 @@ from slidekit.slide.fate import Fate
 from slidekit.slide.gridded import GriddedSlide
 from slidekit.slide.qc import Otsu, make_mask
 from slidekit.slide.qc.base import BoolMask
+from slidekit.slide.roi.class_regions import fill_regions
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["tissue_mask", "tissue_pixels"]
 
@@ -20,9 +21,6 @@ _MOST_PIXELS = 2048 * 2048
 
 _BAND_ROWS = 512
 
-_SUBPIXEL = 4
-"""Fractional bits of coordinates that OpenCV draws with."""
-
 
 def tissue_mask(slide: GriddedSlide) -> BoolMask:
     """Where a slide has tissue that counts, at the resolution of its finest mask.
@@ -30,8 +28,9 @@ def tissue_mask(slide: GriddedSlide) -> BoolMask:
     Parameters
     ----------
     slide
-        What its QC masks discard does not count, nor what lies outside its regions of interest (inside them,
-        with ``roi_method="outside"``). Where Otsu was not among the methods, it is computed for this mask alone.
+        What its QC masks discard does not count, nor artifact regions, nor what lies outside its regions of interest
+        (inside them, with ``roi_method="outside"``). Where Otsu was not among the methods, it is computed for this
+        mask alone.
 
     Returns
     -------
@@ -49,9 +48,13 @@ def tissue_mask(slide: GriddedSlide) -> BoolMask:
     for mask in masks:
         kept &= ~mask.resized(columns, rows)
     method = slide.spec.roi_method
+    width, height = slide.dimensions
+    raster = Raster((0.0, 0.0), (width / columns, height / rows), (rows, columns))
     if slide.rois and method != "ignore":
-        regions = _draw_regions(slide, columns, rows)
+        regions = fill_regions(slide.rois, raster)
         kept &= ~regions if method == "outside" else regions
+    if slide.artifacts:
+        kept &= ~fill_regions(slide.artifacts, raster)
     return kept
 
 
@@ -93,20 +96,3 @@ def tissue_pixels(slide: GriddedSlide, mpp: float) -> RGBImage:
 def _places(pixels: np.ndarray, length: int, mask_length: int) -> np.ndarray:
     """Rows or columns of a mask that lie under the centres of those of an image of the same slide."""
     return np.minimum(((pixels + 0.5) * mask_length / length).astype(np.int64), mask_length - 1)
-
-
-def _draw_regions(slide: GriddedSlide, columns: int, rows: int) -> BoolMask:
-    """The union of the regions of interest."""
-    width, height = slide.dimensions
-    scale = np.array([columns / width, rows / height])
-    union = np.zeros((rows, columns), np.uint8)
-    for roi in slide.rois:
-        rings = [roi.polygon.exterior, *roi.polygon.interiors]
-        # OpenCV's pixel centres are whole numbers, ours are halves.
-        points = [np.asarray(ring.coords)[:, :2] * scale - 0.5 for ring in rings]
-        fixed = [np.rint(ring * (1 << _SUBPIXEL)).astype(np.int32) for ring in points]
-        one = np.zeros_like(union)
-        # The rings of one polygon in one call: what is in an even number of them is a hole.
-        cv2.fillPoly(one, fixed, 1, shift=_SUBPIXEL)
-        union |= one
-    return union.astype(np.bool_)

@@ -47,8 +47,10 @@ def pixel_outlines(mask: npt.NDArray[np.bool_]) -> list[shapely.Polygon]:
 
 def _rings(padded: npt.NDArray[np.bool_]) -> Iterator[tuple[Ring, tuple[int, int]]]:
     """Simple rings of corners of pixels, each with the (row, column) of a pixel that it goes along."""
-    starts, exists = _edges(padded)
-    following = _following(starts, exists, padded.shape[1] + 1)
+    starts = _edges(padded)
+    if not len(starts):
+        return
+    following = _following(starts, padded.shape[1] + 1)
     ways = (starts % 4).tolist()
     seen = bytearray(len(starts))
     for first in range(len(starts)):
@@ -74,8 +76,8 @@ def _rings(padded: npt.NDArray[np.bool_]) -> Iterator[tuple[Ring, tuple[int, int
             yield _ring(starts, corners, padded.shape[1] + 1)
 
 
-def _edges(padded: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Edges between True and False, each as 4 · corner that it starts at + its way; and where each is in that list."""
+def _edges(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Edges between True and False, each as 4 · corner that it starts at + its way, sorted."""
     rows, columns = padded.shape
     width = columns + 1
     found = []
@@ -88,20 +90,18 @@ def _edges(padded: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.ND
         neighbour = padded[1 + dy : rows - 1 + dy, 1 + dx : columns - 1 + dx]
         at_rows, at_columns = np.nonzero(padded[1:-1, 1:-1] & ~neighbour)
         found.append(4 * ((at_rows + 1 + y) * width + at_columns + 1 + x) + way)
-    starts = np.sort(np.concatenate(found).astype(np.int64))
-    exists = np.full(4 * (rows + 1) * width, -1, np.int32)
-    exists[starts] = np.arange(len(starts), dtype=np.int32)
-    return starts, exists
+    return np.sort(np.concatenate(found).astype(np.int64))
 
 
-def _following(starts: npt.NDArray[np.int64], exists: npt.NDArray[np.int32], width: int) -> list[int]:
+def _following(starts: npt.NDArray[np.int64], width: int) -> list[int]:
     """The edge after each: the next of the same pixel where there is one, so that areas that touch stay apart."""
     ways = starts % 4
     ends = starts // 4 + np.array([1, width, -1, -width])[ways]
     after = np.full(len(starts), -1, np.int32)
     for turn in (1, 0, 3):
-        candidate = exists[4 * ends + (ways + turn) % 4]
-        after = np.where(after < 0, candidate, after)
+        wanted = 4 * ends + (ways + turn) % 4
+        place = np.minimum(np.searchsorted(starts, wanted), len(starts) - 1)
+        after = np.where((after < 0) & (starts[place] == wanted), place, after)
     return [int(edge) for edge in after.tolist()]
 
 

@@ -13,12 +13,12 @@ from PIL import Image
 from slidekit.errors import SlideError, SpecError
 from slidekit.io.slide_tiff import write_tiff
 from slidekit.sampling.label_painter import LabelPainter
-from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places import SlideFacts
 from slidekit.sampling.places.assemble import class_table
 from slidekit.sampling.slides import SampledSlide
 from slidekit.sampling.spec import SamplingSpec
 from slidekit.slide.roi import ROI, ROISet, write_roi_csv
+from slidekit.slide.roi.class_regions import ClassRegions
 
 FACTS = SlideFacts("slide", (640, 480), (0.5, 0.5), ((1.0, 1.0),), "1-a")
 

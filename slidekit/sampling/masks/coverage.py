@@ -7,7 +7,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
-from slidekit.sampling.masks.polygons import Raster
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["cover"]
 

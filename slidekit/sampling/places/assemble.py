@@ -11,11 +11,12 @@ from slidekit.sampling.masks.boxes import set_box
 from slidekit.sampling.masks.facts import Box, MadeMask, MapSpec, SlideFacts
 from slidekit.sampling.masks.methods import TissueMethods
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.regions import ClassRegions, fill_regions, load_regions
+from slidekit.sampling.masks.regions import load_regions
 from slidekit.sampling.masks.user_mask import read_mask_image
 from slidekit.sampling.places.slide_map import MapParts, SlideMap, whole_raster
 from slidekit.sampling.slides import SampledSlide
 from slidekit.slide.roi import ROISet
+from slidekit.slide.roi.class_regions import ClassRegions, fill_regions
 
 __all__ = ["assemble", "class_table"]
 

@@ -14,12 +14,12 @@ from slidekit.sampling.masks.entry import cache_of, entry_key
 from slidekit.sampling.masks.facts import MadeMask, MapSpec
 from slidekit.sampling.masks.make import is_lasting
 from slidekit.sampling.masks.methods import resolve_mask
-from slidekit.sampling.masks.regions import check_classes
 from slidekit.sampling.masks.workers import MaskJob, Outcome, run_jobs
 from slidekit.sampling.places.assemble import assemble
 from slidekit.sampling.places.slide_map import SlideMap
 from slidekit.sampling.slides import SampledSlide
 from slidekit.slide.parallel import usable_cores
+from slidekit.slide.roi.class_regions import check_classes
 
 __all__ = ["Maps"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from slidekit.sampling.masks.facts import Box
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.polygons import Raster
 from slidekit.sampling.places.redraws import accept
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["BoxPlaces", "MaskPlaces", "Places", "pixel_places"]
 

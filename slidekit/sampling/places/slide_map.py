@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from slidekit.errors import SlideError, SpecError
 from slidekit.sampling.masks.facts import Box, Per, SlideFacts
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.polygons import Raster
-from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places.areas import box_sums, sums_about_centres
 from slidekit.sampling.places.places import BoxPlaces, MaskPlaces, Places
 from slidekit.sampling.places.structure_places import StructurePlaces
 from slidekit.sampling.places.structures import DrawnStructures, LabelledStructures, Structures
 from slidekit.slide.qc.base import BoolMask
+from slidekit.slide.roi.class_regions import ClassRegions
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["Kind", "MapParts", "SlideMap", "whole_raster"]
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from slidekit.sampling.masks.facts import Box, Per
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.polygons import Raster
 from slidekit.sampling.places.areas import integral_sums
 from slidekit.sampling.places.places import Places, pixel_places
 from slidekit.sampling.places.redraws import accept, redraw
 from slidekit.sampling.places.structures import Structure, Structures
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["StructurePlaces"]
 

@@ -15,9 +15,9 @@ from shapely import MultiPolygon, Polygon
 from slidekit.sampling.masks.coverage import cover
 from slidekit.sampling.masks.facts import Box
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.polygons import Raster
-from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places.areas import box_sums
+from slidekit.slide.roi.class_regions import ClassRegions
+from slidekit.slide.roi.fill import Raster
 
 __all__ = ["DrawnStructures", "LabelledStructures", "Structure", "Structures"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slidekit.slide.roi.artifacts import split_artifacts, union_area, warn_of_unknown_labels
 from slidekit.slide.roi.cells import CellSelection, select_cells
 from slidekit.slide.roi.csv_format import write_roi_csv
 from slidekit.slide.roi.geojson_writing import write_roi_geojson
@@ -16,6 +17,9 @@ __all__ = [
     "find_roi_file",
     "load_rois",
     "select_cells",
+    "split_artifacts",
+    "union_area",
+    "warn_of_unknown_labels",
     "write_roi_csv",
     "write_roi_geojson",
 ]

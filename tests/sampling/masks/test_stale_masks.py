@@ -15,13 +15,13 @@ from slidekit.sampling.masks import HistoFetch, default_cache
 from slidekit.sampling.masks.boxes import section_of
 from slidekit.sampling.masks.cache import MaskCache
 from slidekit.sampling.masks.methods import resolve_mask
-from slidekit.sampling.masks.polygons import Raster
-from slidekit.sampling.masks.regions import fill_regions
 from slidekit.sampling.places import Maps
 from slidekit.sampling.slides import SampledSlide
 from slidekit.sampling.spec import SamplingSpec
 from slidekit.slide.qc.base import QCMethod
 from slidekit.slide.roi import ROI, ROISet
+from slidekit.slide.roi.class_regions import fill_regions
+from slidekit.slide.roi.fill import Raster
 
 
 @pytest.fixture

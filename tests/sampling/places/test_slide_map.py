@@ -13,9 +13,9 @@ from scipy.stats import chisquare
 from slidekit.errors import SlideError
 from slidekit.sampling.masks.facts import SlideFacts
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places.slide_map import MapParts, SlideMap
 from slidekit.slide.roi import ROI, ROISet
+from slidekit.slide.roi.class_regions import ClassRegions
 
 
 def facts(width: int = 3000, height: int = 2000) -> SlideFacts:

@@ -13,13 +13,13 @@ from scipy.stats import chisquare
 from slidekit.sampling.masks.coverage import cover
 from slidekit.sampling.masks.facts import SlideFacts
 from slidekit.sampling.masks.packed import PackedMask
-from slidekit.sampling.masks.polygons import Raster
-from slidekit.sampling.masks.regions import ClassRegions
 from slidekit.sampling.places.places import Places
 from slidekit.sampling.places.redraws import redraw
 from slidekit.sampling.places.slide_map import MapParts, SlideMap
 from slidekit.sampling.places.structures import DrawnStructures
 from slidekit.slide.roi import ROI, ROISet
+from slidekit.slide.roi.class_regions import ClassRegions
+from slidekit.slide.roi.fill import Raster
 
 SIDE = 9000
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from slidekit.sampling.masks.polygons import Raster, fill_polygon
+from slidekit.slide.roi.fill import Raster, fill_polygon
 
 
 def fill(polygon: shapely.Polygon, raster: Raster) -> np.ndarray:

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from slidekit.slide.qc.base import BoolMask
-
 __all__ = ["Raster", "fill_polygon"]
 
 
@@ -45,7 +43,7 @@ class Raster:
         return min(max(first, 0), length), min(max(last, 0), length)
 
 
-def fill_polygon(polygon: Polygon, raster: Raster) -> Iterator[tuple[slice, slice, BoolMask]]:
+def fill_polygon(polygon: Polygon, raster: Raster) -> Iterator[tuple[slice, slice, NDArray[np.bool_]]]:
     """Fill a polygon by the even-odd rule: a pixel is in it if its centre is, wherever its outline runs.
 
     OpenCV's `fillPoly` also sets every pixel that the outline passes, which makes regions larger by half a pixel all
