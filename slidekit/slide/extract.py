@@ -45,6 +45,7 @@ _LAYOUT = (
     "roi_method",
     "roi_filter_method",
     "roi_origin",
+    "artifact_labels",
 )
 """Fields that an open slide has been laid out by; the seed as well, where it moves the grid."""
 

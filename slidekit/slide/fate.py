@@ -12,10 +12,13 @@ class Fate(StrEnum):
     """Reasons in the order in which they are decided; the first that applies is the tile's.
 
     QC methods other than Otsu and blur contribute their own name as a reason, between `OUT_OF_FOCUS` and
-    `UNREADABLE`.
+    `UNREADABLE`. Only given coordinates can be outside the slide or duplicates.
     """
 
+    OUTSIDE_SLIDE = "outside_slide"
+    DUPLICATE = "duplicate"
     OUTSIDE_ROI = "outside_roi"
+    ARTIFACT = "artifact"
     BACKGROUND = "background"
     OUT_OF_FOCUS = "out_of_focus"
     UNREADABLE = "unreadable"
@@ -27,7 +30,10 @@ class Fate(StrEnum):
 
 
 _TEXT = {
+    Fate.OUTSIDE_SLIDE: "outside the slide",
+    Fate.DUPLICATE: "given twice",
     Fate.OUTSIDE_ROI: "outside ROI",
+    Fate.ARTIFACT: "artifact region",
     Fate.BACKGROUND: "background",
     Fate.OUT_OF_FOCUS: "out of focus",
     Fate.UNREADABLE: "unreadable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,8 +15,8 @@ from slidekit.slide.grid import Grid
 from slidekit.slide.image import SlideImage
 from slidekit.slide.plan import SlidePlan, plan_slide
 from slidekit.slide.preview import draw_preview
-from slidekit.slide.qc import QCMask, make_mask, resolve_methods
-from slidekit.slide.roi import ROI, ROISet, find_roi_file, load_rois
+from slidekit.slide.qc import BoolMask, QCMask, check_mask, join_masks, make_masks, resolve_methods
+from slidekit.slide.roi import ROI, ROISet, find_roi_file, load_rois, split_artifacts
 from slidekit.slide.selection import CellFates, decide_cells
 from slidekit.slide.spec import ExtractionSpec
 
@@ -39,6 +40,13 @@ class GriddedSlide(SlideImage):
         µm/px from the annotations, which goes before `spec.mpp`.
     origin
         Where the grid begins, level-0 pixels.
+
+    Attributes
+    ----------
+    roi_set
+        Regions of interest, with the problems of their file.
+    artifacts
+        Regions whose label is among `spec.artifact_labels`, level-0 pixels: they are removed.
 
     Raises
     ------
@@ -67,7 +75,9 @@ class GriddedSlide(SlideImage):
         self._fates: CellFates | None = None
         try:
             self.plan: SlidePlan = plan_slide(self._reader, self._mpp, spec, name=self.name, origin=origin)
-            self.roi_set = self._load_rois(rois)
+            self.roi_set, self.artifacts = split_artifacts(self._load_rois(rois), spec.artifact_labels)
+            if spec.roi_method == "ignore":
+                self.roi_set = replace(self.roi_set, rois=())
             if spec.roi_method in ("inside", "outside"):
                 # A slide that has no regions is told from the others before any work is done on it.
                 self.fates()
@@ -76,7 +86,7 @@ class GriddedSlide(SlideImage):
             raise
 
     def _load_rois(self, rois: str | Path | ROISet | None) -> ROISet:
-        if rois is None or self.spec.roi_method == "ignore":
+        if rois is None or (self.spec.roi_method == "ignore" and not self.spec.artifact_labels):
             return ROISet()
         if isinstance(rois, ROISet):
             return rois
@@ -110,8 +120,22 @@ class GriddedSlide(SlideImage):
 
     @property
     def rois(self) -> tuple[ROI, ...]:
-        """Regions of interest, level-0 pixels."""
+        """Regions of interest, level-0 pixels; artifact regions are not among them."""
         return self.roi_set.rois
+
+    def use_rois(self, rois: ROISet) -> Self:
+        """Take other regions of interest from now on; regions with the spec's `artifact_labels` are removed areas.
+
+        Parameters
+        ----------
+        rois
+            Level-0 pixels.
+        """
+        self.roi_set, self.artifacts = split_artifacts(rois, self.spec.artifact_labels)
+        if self.spec.roi_method == "ignore":
+            self.roi_set = replace(self.roi_set, rois=())
+        self._fates = None
+        return self
 
     # --- quality control ---------------------------------------------------------------------------------------
 
@@ -129,7 +153,7 @@ class GriddedSlide(SlideImage):
         Parameters
         ----------
         method
-            ``otsu``, ``blur``, ``both``, a callable on a `WSI`, or several of them.
+            ``otsu``, ``blur``, ``both``, ``focus``, ``pen``, ``fold``, a callable on a `WSI`, or several of them.
         blur_radius, blur_threshold, blur_mpp
             Sigma, threshold and µm/px of ``blur``, instead of the spec's.
         filter_threshold
@@ -148,10 +172,51 @@ class GriddedSlide(SlideImage):
             blur_mpp=spec.qc_blur_mpp if blur_mpp is None else blur_mpp,
         )
         drop_above = spec.qc_filter_threshold if filter_threshold is None else filter_threshold
-        made = [make_mask(one, self, drop_above) for one in methods]
-        self.qc_masks.extend(mask for mask in made if mask is not None)
-        self._fates = None
+        before = len(self.qc_masks)
+        try:
+            for one in methods:
+                # At once, because a method may be about those before it: to save them.
+                self.qc_masks.extend(make_masks(one, self, drop_above))
+                self._fates = None
+        except BaseException:
+            del self.qc_masks[before:]
+            self._fates = None
+            raise
         return self
+
+    def apply_qc_mask(
+        self, mask: BoolMask | QCMask, filter_threshold: float | None = None, *, name: str = "mask"
+    ) -> Self:
+        """Discard what a mask of yours says.
+
+        Parameters
+        ----------
+        mask
+            (rows, columns) of bool over the whole slide, True = discard; or a `QCMask`, with a name of its own.
+        filter_threshold
+            A tile is dropped if more than this share of it is masked; by default 0.6, or the `QCMask`'s own.
+        name
+            What dropped tiles are counted as.
+
+        Raises
+        ------
+        QCError
+            If it is not a mask of this slide.
+        """
+        given = mask if isinstance(mask, QCMask) else QCMask(check_mask(mask, self, name), name, name)
+        made = given if filter_threshold is None else replace(given, filter_threshold=filter_threshold)
+        return self.qc(lambda _: made)
+
+    @property
+    def qc_mask(self) -> BoolMask | None:
+        """What any QC mask discards, at the resolution of the smallest mask; None where no QC was run.
+
+        It is for pictures: tiles are dropped by each mask at its own resolution and with its own threshold.
+        """
+        if not self.qc_masks:
+            return None
+        rows, columns = min((mask.mask.shape for mask in self.qc_masks), key=lambda shape: shape[0] * shape[1])
+        return join_masks(self.qc_masks, columns, rows)
 
     def remove_qc(self) -> Self:
         """Forget all QC masks."""
@@ -167,10 +232,7 @@ class GriddedSlide(SlideImage):
             return total
         rows = max(mask.mask.shape[0] for mask in self.qc_masks)
         columns = max(mask.mask.shape[1] for mask in self.qc_masks)
-        kept = np.ones((rows, columns), np.bool_)
-        for mask in self.qc_masks:
-            kept &= ~mask.resized(columns, rows)
-        return float(total * kept.mean())
+        return float(total * (~join_masks(self.qc_masks, columns, rows)).mean())
 
     def tissue_pixels(self, mpp: float = 4.0) -> RGBImage:
         """Pixels of the slide's tissue: what neither QC nor regions of interest leave out, nor Otsu.
@@ -203,6 +265,7 @@ class GriddedSlide(SlideImage):
                 self.qc_masks,
                 roi_method=self.spec.roi_method,
                 roi_filter_method=self.spec.roi_filter_method,
+                artifacts=self.artifacts,
             )
         return self._fates
 
@@ -237,7 +300,8 @@ class GriddedSlide(SlideImage):
         rows, columns, _ = image.shape
         scale = (columns / self.dimensions[0], rows / self.dimensions[1])
         polygons = [roi.polygon for roi in self.rois] if rois else []
-        return draw_preview(image, scale, masks=self.qc_masks, polygons=polygons, tiles=boxes)
+        artifacts = [roi.polygon for roi in self.artifacts] if rois else []
+        return draw_preview(image, scale, masks=self.qc_masks, polygons=polygons, artifacts=artifacts, tiles=boxes)
 
     def preview_um(self) -> float:
         """µm per pixel of `draw` and `preview` at their default size."""

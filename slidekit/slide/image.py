@@ -150,8 +150,12 @@ class SlideImage:
         width, height = self.dimensions
         return read_overview_bands(self._reader, width / columns, height / rows, band_rows=band_rows, overlap=overlap)
 
-    def overview_window(self, columns: int, rows: int, *, corner: tuple[int, int], size: tuple[int, int]) -> RGBImage:
+    def overview_window(
+        self, columns: float, rows: float, *, corner: tuple[int, int], size: tuple[int, int]
+    ) -> RGBImage:
         """The rectangle of `overview(columns, rows)` at `corner` (x, y), of `size` (width, height); nothing is kept.
+
+        `columns` and `rows` may be no whole numbers, so that pixels can be a level's own.
 
         Returns
         -------

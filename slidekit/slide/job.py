@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slidekit.io.lock import Claim
 from slidekit.slide.identity import file_digest
+from slidekit.slide.qc.base import QCMethod
 from slidekit.slide.spec import ExtractionSpec
 
 __all__ = ["SlideJob", "job_hash"]
@@ -38,6 +39,10 @@ class SlideJob:
         written or looked up goes by `path` all the same.
     digest
         Hash of the run's parameters when it began: a QC function may have state, and change. Empty: that of now.
+    qc_only
+        Whether QC alone is wanted: no tile is read then.
+    picture
+        File for the drawn-over slide, where QC alone is wanted; None draws none.
     claim
         The lock under which the slide is extracted; nothing is published when it has been lost.
     """
@@ -51,6 +56,8 @@ class SlideJob:
     previews: Path | None = None
     copy: Path | None = None
     digest: str = ""
+    qc_only: bool = False
+    picture: Path | None = None
     claim: Claim | None = None
 
     @property
@@ -62,5 +69,7 @@ class SlideJob:
 def job_hash(job: SlideJob, spec: ExtractionSpec) -> str:
     """Hash of everything but the slide itself that the bytes of a slide's tiles depend on."""
     rois = "" if job.rois is None or not job.rois.is_file() else file_digest(job.rois)
-    text = "\n".join((job.digest or spec.digest(), repr(job.mpp), rois))
+    # What a QC method reads beside the slide, such as masks that were saved, is each slide's own.
+    read = [method.content(job.path) for method in spec.qc if isinstance(method, QCMethod)]
+    text = "\n".join((job.digest or spec.digest(), repr(job.mpp), rois, *(one for one in read if one)))
     return hashlib.sha256(text.encode()).hexdigest()

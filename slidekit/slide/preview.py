@@ -27,12 +27,12 @@ class LegendEntry(NamedTuple):
     rgb
         The colour, 0–255 each.
     kind
-        Whether areas are outlined or tinted in it.
+        Whether areas are outlined, tinted, or outlined and hatched in it.
     """
 
     label: str
     rgb: tuple[int, int, int]
-    kind: Literal["outline", "fill"]
+    kind: Literal["outline", "fill", "hatch"]
 
 
 # Chosen to differ in lightness as well as in hue: they stay apart in print and for colour-blind readers.
@@ -40,13 +40,26 @@ KEPT = LegendEntry("kept tile", (0, 110, 60), "outline")
 ROI_OUTLINE = LegendEntry("region of interest", (20, 60, 200), "outline")
 BACKGROUND = LegendEntry("background", (120, 120, 120), "fill")
 OUT_OF_FOCUS = LegendEntry("out of focus", (230, 120, 0), "fill")
+PEN = LegendEntry("pen", (220, 195, 0), "fill")
+FOLD = LegendEntry("fold", (110, 70, 20), "fill")
 OTHER_QC = LegendEntry("other QC", (150, 60, 170), "fill")
+ARTIFACT = LegendEntry("artifact region", (205, 0, 95), "hatch")
 
-LEGEND: tuple[LegendEntry, ...] = (KEPT, ROI_OUTLINE, BACKGROUND, OUT_OF_FOCUS, OTHER_QC)
+LEGEND: tuple[LegendEntry, ...] = (KEPT, ROI_OUTLINE, ARTIFACT, BACKGROUND, OUT_OF_FOCUS, PEN, FOLD, OTHER_QC)
 """All colours of a preview, in the order of a legend."""
+
+_BY_REASON: dict[str, LegendEntry] = {
+    Fate.BACKGROUND: BACKGROUND,
+    Fate.OUT_OF_FOCUS: OUT_OF_FOCUS,
+    "pen": PEN,
+    "fold": FOLD,
+}
 
 _TINT = 0.35
 _VEIL = 0.45
+_HATCH_PX = 9
+"""Pixels from stroke to stroke, along a row, where lines are one pixel thin."""
+
 _SUBPIXEL = 4
 """Fractional bits of coordinates that OpenCV draws with."""
 
@@ -57,6 +70,7 @@ def draw_preview(
     *,
     masks: Sequence[QCMask] = (),
     polygons: Sequence[shapely.Polygon] = (),
+    artifacts: Sequence[shapely.Polygon] = (),
     tiles: npt.NDArray[np.float64] | None = None,
 ) -> RGBImage:
     """Draw what was decided about a slide over a picture of it.
@@ -71,6 +85,8 @@ def draw_preview(
         QC masks; focus is drawn only where there is tissue, because glass is never in focus.
     polygons
         Regions of interest, level-0 pixels.
+    artifacts
+        Regions that are removed, level-0 pixels.
     tiles
         (n, 4) boxes of kept tiles: x0, y0, x1, y1 in level-0 pixels.
 
@@ -86,11 +102,32 @@ def draw_preview(
     if tiles is not None and len(tiles):
         edges = np.concatenate([tiles[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)]) * scale
         cv2.polylines(picture, list(_fixed(edges)), True, KEPT.rgb, thin, cv2.LINE_AA, _SUBPIXEL)
-    for polygon in polygons:
-        rings = [polygon.exterior, *polygon.interiors]
-        points = [_fixed(np.asarray(ring.coords)[:, :2] * scale) for ring in rings]
-        cv2.polylines(picture, points, True, ROI_OUTLINE.rgb, 2 * thin, cv2.LINE_AA, _SUBPIXEL)
+    _hatch(picture, artifacts, scale, thin)
+    for entry, outlined in ((ROI_OUTLINE, polygons), (ARTIFACT, artifacts)):
+        for polygon in outlined:
+            cv2.polylines(picture, _rings(polygon, scale), True, entry.rgb, 2 * thin, cv2.LINE_AA, _SUBPIXEL)
     return picture
+
+
+def _rings(polygon: shapely.Polygon, scale: tuple[float, float]) -> list[npt.NDArray[np.int32]]:
+    rings = [polygon.exterior, *polygon.interiors]
+    return [_fixed(np.asarray(ring.coords)[:, :2] * scale) for ring in rings]
+
+
+def _hatch(picture: RGBImage, polygons: Sequence[shapely.Polygon], scale: tuple[float, float], thin: int) -> None:
+    """Draw diagonal strokes into areas, in place: they let the tissue be seen, whatever its colour."""
+    if not polygons:
+        return
+    rows, columns, _ = picture.shape
+    area = np.zeros((rows, columns), np.uint8)
+    for polygon in polygons:
+        one = np.zeros_like(area)
+        # The rings of one polygon in one call: what is in an even number of them is a hole.
+        cv2.fillPoly(one, _rings(polygon, scale), 1, shift=_SUBPIXEL)
+        area |= one
+    across = np.arange(rows)[:, np.newaxis] + np.arange(columns)
+    strokes = across % (_HATCH_PX * thin) < thin
+    picture[area.astype(np.bool_) & strokes] = ARTIFACT.rgb
 
 
 def _fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
@@ -112,7 +149,7 @@ def _tint(image: RGBImage, masks: Sequence[QCMask]) -> RGBImage:
     picture = image.copy()
     # Background first: it hides what other methods say about glass.
     for mask in sorted(masks, key=lambda mask: mask.reason != Fate.BACKGROUND):
-        entry = {Fate.BACKGROUND: BACKGROUND, Fate.OUT_OF_FOCUS: OUT_OF_FOCUS}.get(mask.reason, OTHER_QC)  # type: ignore[call-overload]
+        entry = _BY_REASON.get(mask.reason, OTHER_QC)
         area = cv2.resize(mask.mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA) > 0
         area &= ~covered
         covered |= area

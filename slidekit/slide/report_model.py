@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from slidekit.slide.fate import Fate
 
-__all__ = ["RecordFile", "SlideReport", "SlideStatus"]
+__all__ = ["QCFigures", "RecordFile", "SlideReport", "SlideStatus"]
 
 SlideStatus = Literal["done", "empty", "skipped", "failed"]
 
@@ -46,6 +46,37 @@ class RecordFile(_Frozen):
     records: int
     size: int
     sha256: str
+
+
+class QCFigures(_Frozen):
+    """What one QC method says about one slide.
+
+    Attributes
+    ----------
+    method
+        Its name.
+    reason
+        What tiles that it drops are counted as; empty where it is not known.
+    share_of_slide
+        Masked share of the slide, 0–1.
+    share_of_tissue
+        Masked share of the tissue, 0–1; None for background, which says what is tissue, and where it is not known.
+    area_mm2
+        Masked area, mm².
+    tiles_dropped
+        Tiles that are counted as dropped by this method, none of which another one or a region had dropped before;
+        None where it is not known.
+    parameters
+        What the method depends on, as plain JSON values.
+    """
+
+    method: str
+    reason: str = ""
+    share_of_slide: float
+    share_of_tissue: float | None = None
+    area_mm2: float | None = None
+    tiles_dropped: int | None = None
+    parameters: dict[str, Any] = {}
 
 
 class SlideReport(_Frozen):
@@ -95,6 +126,8 @@ class SlideReport(_Frozen):
         Number of regions of interest.
     roi_problems
         What was wrong in the ROI file, a sentence each.
+    artifacts, artifacts_mm2
+        Number of artifact regions, which are removed, and the area of the slide that they cover, mm²; None without.
     tissue_share
         Share of the slide that Otsu calls tissue, 0–1; None where no mask was computed.
     tissue_mm2
@@ -105,6 +138,10 @@ class SlideReport(_Frozen):
         Share of tissue out of focus, 0–1; None where blur was not measured.
     qc_shares
         Share of the whole slide that each QC method discards, by the method's name.
+    qc_tissue_shares
+        The same of the tissue; not for background, which says what is tissue.
+    qc_methods
+        All figures of each method, in the order in which they ran; empty in files of earlier versions.
     warnings
         Sentences for the log and the report.
     preview_um
@@ -149,11 +186,15 @@ class SlideReport(_Frozen):
     labels: dict[str, int] = {}
     rois: int = 0
     roi_problems: tuple[str, ...] = ()
+    artifacts: int = 0
+    artifacts_mm2: float | None = None
     tissue_share: float | None = None
     tissue_mm2: float | None = None
     tissue_doubt: str | None = None
     blur_burden: float | None = None
     qc_shares: dict[str, float] = {}
+    qc_tissue_shares: dict[str, float] = {}
+    qc_methods: tuple[QCFigures, ...] = ()
     warnings: tuple[str, ...] = ()
     preview_um: float | None = None
     records: RecordFile | None = None
@@ -178,3 +219,17 @@ class SlideReport(_Frozen):
     def unreadable(self) -> int:
         """Number of candidates whose pixels could not be decoded."""
         return self.counts.get(Fate.UNREADABLE, 0)
+
+    @property
+    def qc_figures(self) -> tuple[QCFigures, ...]:
+        """`qc_methods`; of files that have none, what `qc_shares` says."""
+        if self.qc_methods or not self.qc_shares:
+            return self.qc_methods
+        area = None
+        if self.width is not None and self.height is not None and self.mpp_x is not None:
+            mpp_y = self.mpp_x if self.mpp_y is None else self.mpp_y
+            area = self.width * self.mpp_x * self.height * mpp_y / 1e6
+        return tuple(
+            QCFigures(method=name, share_of_slide=share, area_mm2=None if area is None else share * area)
+            for name, share in self.qc_shares.items()
+        )

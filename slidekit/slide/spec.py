@@ -18,6 +18,7 @@ from slidekit.slide.spec_values import (
     edge_um,
     read_center_or_fraction,
     read_folder,
+    read_labels,
     read_methods,
     read_tile_um,
 )
@@ -89,8 +90,13 @@ class ExtractionSpec(BaseModel):
     roi_origin: tuple[float, float] | None = Field(
         default=None, description="Level-0 x,y to add to ROI coordinates, over what the format says."
     )
+    artifact_labels: Annotated[tuple[str, ...], BeforeValidator(read_labels)] = Field(
+        default=(),
+        description="Remove tiles in regions with this label, whatever other regions say; may be given more than once.",
+    )
     qc: Annotated[tuple[str | Callable[..., Any], ...], BeforeValidator(read_methods)] = Field(
-        default=(), description="Slide-level QC: otsu, blur (= gaussian), both; may be given more than once."
+        default=(),
+        description="Slide-level QC: otsu, blur, both (= blur, otsu), focus, pen, fold; may be given more than once.",
     )
     qc_filter_threshold: float = Field(
         default=0.6, ge=0, le=1, description="Drop a tile if more than this share of it is masked by QC."
@@ -236,7 +242,12 @@ class ExtractionSpec(BaseModel):
     def canonical(self) -> dict[str, Any]:
         """What changes bytes, as plain JSON values: the content of ``extraction.json`` and of the hash."""
         fields = self.model_dump(mode="python", exclude=set(self.RUN_ONLY) | {"tile_mpp", "qc"})
-        fields["qc"] = [method if isinstance(method, str) else describe_callable(method) for method in self.qc]
+        if not self.artifact_labels:
+            # Tiles that were extracted before there was this field were made with the same parameters.
+            del fields["artifact_labels"]
+        # What masks nothing makes no other tiles, such as a method that saves the masks of others.
+        methods = [method for method in self.qc if getattr(method, "changes_tiles", True)]
+        fields["qc"] = [method if isinstance(method, str) else describe_callable(method) for method in methods]
         return fields
 
     def digest(self) -> str:

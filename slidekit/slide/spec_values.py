@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from slidekit.errors import QCError
 from slidekit.units import Magnification, parse_tile_um
 
-__all__ = ["QC_WORDS", "edge_um", "read_center_or_fraction", "read_folder", "read_methods", "read_tile_um"]
+__all__ = [
+    "QC_WORDS",
+    "edge_um",
+    "read_center_or_fraction",
+    "read_folder",
+    "read_labels",
+    "read_methods",
+    "read_tile_um",
+]
 
-QC_WORDS = ("otsu", "blur", "gaussian", "both")
+QC_WORDS = ("otsu", "blur", "gaussian", "both", "focus", "pen", "fold")
 """QC methods by word; ``gaussian`` is ``blur``, ``both`` is blur and then Otsu."""
 
 
@@ -30,6 +38,28 @@ def read_center_or_fraction(value: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def read_labels(value: Any) -> Any:
+    """Bring labels of regions to a tuple in one order, each once, so that equal specs have equal hashes.
+
+    Raises
+    ------
+    ValueError
+        For one that is empty: regions without a label cannot be named.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = (value,)
+    if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
+        return value
+    labels = tuple(value)
+    if not all(isinstance(label, str) for label in labels):
+        return labels
+    if not all(label.strip() for label in labels):
+        raise ValueError("a label is empty")
+    return tuple(sorted({label.strip() for label in labels}))
 
 
 def read_methods(value: Any) -> Any:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.filters import TileStatistics
-from slidekit.slide.report_model import SlideReport
+from slidekit.slide.report_model import QCFigures, SlideReport
+from slidekit.slide.roi import union_area
 from slidekit.slide.spec import ExtractionSpec
-from slidekit.slide.tissue import tissue_facts
+from slidekit.slide.tissue import TissueFacts, tissue_facts
 from slidekit.slide.wsi import WSI
 
 __all__ = ["TileOutcome", "kept_boxes", "summarise", "write_tile_table"]
@@ -87,7 +88,10 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
     kept = [outcome for outcome in outcomes if outcome.fate is Fate.KEPT]
     labels = [roi.label for o in kept if (roi := wsi.roi_of(o.i, o.j)) is not None and roi.label is not None]
     width, height = wsi.dimensions
+    slide_mm2 = width * wsi.mpp_x * height * wsi.mpp_y / 1e6
+    artifacts_mm2 = union_area(wsi.artifacts, wsi.dimensions) * wsi.mpp_x * wsi.mpp_y / 1e6 if wsi.artifacts else None
     facts = tissue_facts(wsi)
+    methods = _qc_figures(wsi, facts, slide_mm2)
     um_x, um_y = wsi.grid.tile_um
     return SlideReport(
         slide=wsi.name,
@@ -114,12 +118,35 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
         labels={label: labels.count(label) for label in sorted(set(labels))},
         rois=len(wsi.rois),
         roi_problems=tuple(str(problem) for problem in wsi.roi_set.problems),
+        artifacts=len(wsi.artifacts),
+        artifacts_mm2=artifacts_mm2,
         tissue_share=facts.share,
-        tissue_mm2=None if facts.share is None else facts.share * width * wsi.mpp_x * height * wsi.mpp_y / 1e6,
+        tissue_mm2=None if facts.share is None else facts.share * slide_mm2,
         blur_burden=facts.blur_burden,
         tissue_doubt=facts.doubt,
-        qc_shares={mask.name: mask.share for mask in wsi.qc_masks},
+        qc_shares={figures.method: figures.share_of_slide for figures in methods},
+        qc_tissue_shares={
+            figures.method: figures.share_of_tissue for figures in methods if figures.share_of_tissue is not None
+        },
+        qc_methods=methods,
         warnings=_warnings(wsi),
+    )
+
+
+def _qc_figures(wsi: WSI, facts: TissueFacts, slide_mm2: float) -> tuple[QCFigures, ...]:
+    """What each QC mask of a slide of that area says about it, in their order."""
+    dropped_by = wsi.fates().mask_index
+    return tuple(
+        QCFigures(
+            method=mask.name,
+            reason=str(mask.reason),
+            share_of_slide=mask.share,
+            share_of_tissue=of_tissue,
+            area_mm2=mask.share * slide_mm2,
+            tiles_dropped=int(np.count_nonzero(dropped_by == place)),
+            parameters=dict(mask.parameters),
+        )
+        for place, (mask, of_tissue) in enumerate(zip(wsi.qc_masks, facts.masked, strict=True))
     )
 
 

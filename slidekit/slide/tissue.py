@@ -34,11 +34,15 @@ class TissueFacts(NamedTuple):
         Share of tissue that is out of focus, 0–1; None where focus was not measured or there is no tissue.
     doubt
         Why the background should be looked at by a person; None where there is no doubt.
+    masked
+        For each QC mask, in their order, the share of tissue that it covers, 0–1; None for background, which says
+        what is tissue, and where there is none.
     """
 
     share: float | None = None
     blur_burden: float | None = None
     doubt: str | None = None
+    masked: tuple[float | None, ...] = ()
 
 
 def tissue_facts(slide: GriddedSlide) -> TissueFacts:
@@ -56,12 +60,11 @@ def tissue_facts(slide: GriddedSlide) -> TissueFacts:
     if background is None:
         background = make_mask(Otsu(), slide, 1.0)
         assert background is not None
-    blurred = next((mask for mask in masks if mask.reason == Fate.OUT_OF_FOCUS), None)
-    return TissueFacts(
-        1 - background.share,
-        None if blurred is None else blur_burden(blurred.mask, background.mask),
-        _doubt(slide, background),
+    masked = tuple(
+        None if mask.reason == Fate.BACKGROUND else blur_burden(mask.mask, background.mask) for mask in masks
     )
+    blurred = next((share for mask, share in zip(masks, masked, strict=True) if mask.reason == Fate.OUT_OF_FOCUS), None)
+    return TissueFacts(1 - background.share, blurred, _doubt(slide, background), masked)
 
 
 def _doubt(slide: GriddedSlide, background: QCMask) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -52,6 +52,8 @@ class WSI(GriddedSlide):
         ``center``, or the share of a tile's area (0–1) that must lie in regions of interest.
     rois
         File of regions of interest, folder with ``{slide}.csv`` (or .geojson, .xml), or a `ROISet`.
+    artifact_labels
+        Label, or labels, of regions that are removed, whatever the other regions and `roi_method` say.
     mpp
         µm/px of level 0, over what the file says.
     origin
@@ -82,6 +84,7 @@ class WSI(GriddedSlide):
         roi_method: ROIMethod = "auto",
         roi_filter_method: Literal["center"] | float = "center",
         rois: str | Path | ROISet | None = None,
+        artifact_labels: str | Sequence[str] | None = None,
         mpp: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
         **options: Any,
@@ -92,6 +95,7 @@ class WSI(GriddedSlide):
             stride_div=stride_div,
             roi_method=roi_method,
             roi_filter_method=roi_filter_method,
+            artifact_labels=artifact_labels,
             mpp=mpp,
             **options,
         )

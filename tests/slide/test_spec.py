@@ -139,6 +139,7 @@ CHANGED = {
     "roi_method": "inside",
     "roi_filter_method": 0.5,
     "roi_origin": (1, 2),
+    "artifact_labels": "necrosis",
     "qc": "otsu",
     "qc_filter_threshold": 0.5,
     "qc_blur_radius": 2,

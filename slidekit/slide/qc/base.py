@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.readers.base import Level
+
+if TYPE_CHECKING:
+    from slidekit.slide.qc.mask import QCMask
 
 __all__ = ["BoolMask", "QCMethod", "SlideView"]
 
@@ -20,6 +24,10 @@ BoolMask = npt.NDArray[np.bool_]
 
 class SlideView(Protocol):
     """What a QC method sees of a slide; `WSI` is one."""
+
+    @property
+    def path(self) -> Path:
+        """File of the slide."""
 
     @property
     def name(self) -> str:
@@ -53,12 +61,17 @@ class SlideView(Protocol):
     ) -> Iterator[tuple[int, RGBImage]]:
         """As `overview`, in bands of rows; each with its first row, and `overlap` rows of its neighbours."""
 
-    def overview_window(self, columns: int, rows: int, *, corner: tuple[int, int], size: tuple[int, int]) -> RGBImage:
-        """The rectangle of `overview` at `corner` (x, y), of `size` (width, height); white beyond the slide."""
+    def overview_window(
+        self, columns: float, rows: float, *, corner: tuple[int, int], size: tuple[int, int]
+    ) -> RGBImage:
+        """The rectangle of `overview` at `corner` (x, y), of `size` (width, height); white beyond the slide.
+
+        `columns` and `rows` may be no whole numbers, so that pixels can be a level's own.
+        """
 
 
 class QCMethod(ABC):
-    """A QC method with a name and parameters.
+    """A QC method with a name and parameters; ``a | b``, ``a & b`` and ``~a`` are methods as well.
 
     Attributes
     ----------
@@ -66,25 +79,77 @@ class QCMethod(ABC):
         Its word in reports.
     reason
         What a tile that it drops is counted as; the name, unless it is background or focus.
+    changes_tiles
+        False for a method that never masks anything, such as one that only writes files: runs with and without it
+        make the same tiles, and resume one another.
     """
 
     name: ClassVar[str]
     reason: ClassVar[str]
+    changes_tiles: ClassVar[bool] = True
 
     @abstractmethod
-    def __call__(self, wsi: SlideView) -> BoolMask:
+    def __call__(self, wsi: SlideView) -> BoolMask | QCMask | Sequence[QCMask] | None:
         """Compute the mask of a slide.
 
         Returns
         -------
         ndarray of bool (rows, columns)
-            True = discard; covers the whole slide.
+            True = discard; covers the whole slide. Or None, to discard nothing; or finished masks, each under a
+            name and with a threshold of its own.
         """
 
     def parameters(self) -> dict[str, Any]:
         """Everything that the mask depends on, as plain JSON values."""
         return {key.lstrip("_"): value for key, value in sorted(vars(self).items())}
 
+    def content(self, slide: Path) -> str:
+        """What the masks of a slide depend on besides its pixels and `parameters`; empty for nothing.
+
+        Parameters
+        ----------
+        slide
+            File of the slide.
+
+        Returns
+        -------
+        str
+            Such as the hash of a file that is read: a slide whose text is another is extracted again.
+        """
+        return ""
+
     def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.parameters().items())
         return f"{type(self).__name__}({arguments})"
+
+    # --- algebra: imported where it is used, because combinations are methods themselves -----------------------------
+
+    def __or__(self, other: Callable[..., Any]) -> QCMethod:
+        """What this method or the other discards."""
+        return _combined("Or", self, other)
+
+    def __ror__(self, other: Callable[..., Any]) -> QCMethod:
+        """What the other or this method discards."""
+        return _combined("Or", other, self)
+
+    def __and__(self, other: Callable[..., Any]) -> QCMethod:
+        """What both methods discard."""
+        return _combined("And", self, other)
+
+    def __rand__(self, other: Callable[..., Any]) -> QCMethod:
+        """What both methods discard."""
+        return _combined("And", other, self)
+
+    def __invert__(self) -> QCMethod:
+        """What this method keeps."""
+        from slidekit.slide.qc.combine import Not
+
+        return self.of if isinstance(self, Not) and isinstance(self.of, QCMethod) else Not(self)
+
+
+def _combined(kind: str, left: Callable[..., Any], right: Callable[..., Any]) -> QCMethod:
+    from slidekit.slide.qc.combine import And, Or
+
+    if not (callable(left) and callable(right)):
+        return NotImplemented
+    return Or((left, right)) if kind == "Or" else And((left, right))

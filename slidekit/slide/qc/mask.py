@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 
 from slidekit.slide.qc.base import BoolMask
 
-__all__ = ["QCMask", "blur_burden"]
+__all__ = ["QCMask", "blur_burden", "join_masks"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,21 @@ class QCMask:
         Of the method.
     filter_threshold
         A tile is dropped if more than this share of it is masked.
+    parameters
+        The method and all that its mask depends on, as plain JSON values (`describe_callable`); empty where the mask
+        was made by hand.
     """
 
     mask: BoolMask
     name: str
     reason: str
     filter_threshold: float = 0.6
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def mpp(self, size_um: tuple[float, float]) -> tuple[float, float]:
+        """µm per pixel of the mask along x and y, on a slide of `size_um` (width, height) µm."""
+        rows, columns = self.mask.shape
+        return size_um[0] / columns, size_um[1] / rows
 
     @property
     def share(self) -> float:
@@ -88,6 +99,20 @@ def _interpolate(
     top = integral[j, i] * (1 - u) + integral[j, i + 1] * u
     bottom = integral[j + 1, i] * (1 - u) + integral[j + 1, i + 1] * u
     return np.asarray(top * (1 - v) + bottom * v)
+
+
+def join_masks(masks: Sequence[QCMask], columns: int, rows: int) -> BoolMask:
+    """What any of several masks discards, at one resolution.
+
+    Returns
+    -------
+    ndarray of bool (rows, columns)
+        True = discard; nothing where there is no mask.
+    """
+    joined = np.zeros((rows, columns), np.bool_)
+    for mask in masks:
+        joined |= mask.resized(columns, rows)
+    return joined
 
 
 def blur_burden(blur: BoolMask, background: BoolMask) -> float | None:

@@ -1,0 +1,1 @@
+"""Architectures of published QC networks; their weights are the user's."""

@@ -1,0 +1,43 @@
+"""ONNX by OpenCV's own networks (cv2.dnn), which the core install has."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.errors import QCError
+from slidekit.slide.qc.scorers.base import first_line
+from slidekit.slide.qc.scorers.onnx_scorer import ONNXScorer
+
+__all__ = ["load"]
+
+
+def load(path: str, key: str) -> ONNXScorer:
+    """Load a network.
+
+    Raises
+    ------
+    QCError
+        If it is damaged, uses what OpenCV does not know, or takes no RGB images.
+    """
+    try:
+        net = cv2.dnn.readNetFromONNX(path)
+    except cv2.error as error:
+        raise QCError(
+            f"OpenCV cannot load the network: {first_line(error)}",
+            mend="Install onnxruntime, which knows more of ONNX: pip install 'slidekit[onnx]'.",
+            path=path,
+        ) from error
+    lock = threading.Lock()
+
+    def run(images: npt.NDArray[np.float32]) -> Any:
+        # A net of OpenCV holds its input: threads take turns.
+        with lock:
+            net.setInput(images)
+            return net.forward()
+
+    return ONNXScorer(path, key, run, (cv2.error,))

@@ -1,0 +1,227 @@
+"""Scores of a network over a whole slide, in bounded memory: the one engine for patch classifiers and dense networks.
+
+The network sees square windows of the slide's overview at its own µm/px. They are spread evenly over the slide, from
+edge to edge, so that all of them hold real pixels and cells of the map lie where their windows do, to the slide's far
+end. What windows say where they overlap is blended by weights that add up to one (`slidekit.pixels.windows`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.errors import QCError
+from slidekit.pixels.windows import WindowAxis, WindowShare, blended_axis, separate_axis, window_starts
+from slidekit.slide.checked_scorer import CheckedScorer, Preprocess
+from slidekit.slide.window_reading import WindowReader
+
+if TYPE_CHECKING:
+    # Only for types: methods import this module, and their room imports methods.
+    from slidekit.slide.qc.base import BoolMask, SlideView
+    from slidekit.slide.qc.scorers.base import Scorer
+
+__all__ = ["ScoreMap", "score_map"]
+
+_MOST_CELLS = 1 << 23
+"""Cells of a dense map, unless more are asked for: 32 MiB for each class."""
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Scores of classes over a whole slide.
+
+    Attributes
+    ----------
+    values
+        float32 (rows, columns, classes); cells are of equal size, from edge to edge of the slide.
+    dimensions
+        Width and height of the slide, level-0 pixels.
+    slide_mpp
+        µm/px of level 0, x and y.
+    """
+
+    values: npt.NDArray[np.float32]
+    dimensions: tuple[int, int]
+    slide_mpp: tuple[float, float]
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Width and height of a cell, level-0 pixels."""
+        rows, columns, _ = self.values.shape
+        return self.dimensions[0] / columns, self.dimensions[1] / rows
+
+    @property
+    def mpp(self) -> tuple[float, float]:
+        """Width and height of a cell, µm."""
+        width, height = self.pixel
+        return width * self.slide_mpp[0], height * self.slide_mpp[1]
+
+    def resized(self, columns: int, rows: int) -> npt.NDArray[np.float32]:
+        """The scores at another resolution: means where it is coarser, interpolated linearly where it is finer.
+
+        Returns
+        -------
+        ndarray (rows, columns, classes), float32
+        """
+        have = self.values.shape
+        if have[:2] == (rows, columns):
+            return self.values
+        coarser = rows <= have[0] and columns <= have[1]
+        how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
+        resized = np.asarray(cv2.resize(self.values, (columns, rows), interpolation=how), dtype=np.float32)
+        return resized.reshape(rows, columns, -1)
+
+
+def score_map(
+    slide: SlideView,
+    scorer: Scorer,
+    *,
+    mpp: float | tuple[float, float],
+    window_px: int,
+    overlap_px: int = 0,
+    classes: int | None = None,
+    batch: int = 64,
+    buffer: int = 8,
+    preprocess: Preprocess | None = None,
+    dense: bool = False,
+    skip: BoolMask | None = None,
+    thin: int | None = None,
+    name: str = "score map",
+) -> ScoreMap:
+    """Scores of a whole slide.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    scorer
+        The network.
+    mpp
+        µm/px that the network sees; x and y where they differ.
+    window_px
+        Edge of a window, pixels.
+    overlap_px
+        Pixels that neighbouring windows share at least.
+    classes
+        Number of classes that the network is to give; None takes what it gives.
+    batch
+        Images that are scored together.
+    buffer
+        Windows are read in squares of `buffer` × `buffer`.
+    preprocess
+        Makes of images uint8 (n, h, w, 3) what the network takes; None hands them on as they are.
+    dense
+        Whether the network gives scores of pixels, (n, h', w', classes), or of whole windows, (n, classes).
+    skip
+        (rows, columns) over the whole slide: a window that lies in it altogether is neither read nor scored; its
+        scores are 0.
+    thin
+        Pixels of a dense network's output, on a side, that become one cell; None chooses so that a map has 8 million
+        cells at most. Not for patch classifiers, whose cells are as large as windows are apart.
+    name
+        Of the method, for messages.
+
+    Returns
+    -------
+    ScoreMap
+
+    Raises
+    ------
+    QCError
+        If parameters make no sense, or scores are not finite, or not of the shape or number that they have to be.
+    SlideReadError
+        If more than 5 % of the slide cannot be decoded; less is shown to the network as white.
+    """
+    mpp_x, mpp_y = mpp if isinstance(mpp, tuple) else (mpp, mpp)
+    if not (
+        0 < mpp_x < math.inf
+        and 0 < mpp_y < math.inf
+        and window_px >= 1
+        and 0 <= overlap_px < window_px
+        and batch >= 1
+        and buffer >= 1
+    ):
+        raise QCError(
+            f"{name} cannot work with mpp={mpp}, windows of {window_px} px, overlap={overlap_px}, batch={batch},"
+            f" buffer={buffer}.",
+            mend="Use positive numbers, and an overlap less than a window.",
+        )
+    width, height = slide.dimensions
+    grid = max(1, round(width * slide.mpp_x / mpp_x)), max(1, round(height * slide.mpp_y / mpp_y))
+    ask = CheckedScorer(scorer, preprocess, f"{name}, slide {slide.name}", window_px, dense=dense, classes=classes)
+    # Pixels of a window to a pixel of the output.
+    stride = ask.probe() if dense else 1
+    if thin is None:
+        thin = max(1, math.ceil(math.sqrt(grid[0] * grid[1] / _MOST_CELLS) / stride))
+    if dense:
+        across, down = (_dense_axis(length, window_px, overlap_px, stride, thin) for length in grid)
+    else:
+        across, down = (_patch_axis(length, window_px, overlap_px) for length in grid)
+    starts = [start * stride for start in across.starts], [start * stride for start in down.starts]
+    reader = WindowReader(slide, grid)
+    values: npt.NDArray[np.float32] | None = None
+    for places, images in reader.batches(starts, window_px, _wanted(across, down, skip), batch=batch, buffer=buffer):
+        scores = ask(images)
+        if values is None:
+            values = np.zeros((down.cells, across.cells, scores.shape[-1]), np.float32)
+        for (row, column), one in zip(places, scores, strict=True):
+            _add(values, down.shares[row], across.shares[column], one)
+    if values is None:
+        values = np.zeros((down.cells, across.cells, classes or 1), np.float32)
+    return ScoreMap(values, slide.dimensions, (slide.mpp_x, slide.mpp_y))
+
+
+def _patch_axis(length: int, window: int, overlap: int) -> WindowAxis:
+    if overlap == 0:
+        return separate_axis(length, window)
+    starts = window_starts(length, window, overlap)
+    cells = 1 if len(starts) == 1 else max(1, round(length / (window - overlap)))
+    return blended_axis(length, starts, window, cells)
+
+
+def _dense_axis(length: int, window: int, overlap: int, stride: int, thin: int) -> WindowAxis:
+    """In pixels of the output, of which each stands for `stride` of the window's."""
+    # Those whose middle lies on the slide.
+    outputs = max(1, round(length / stride))
+    starts = window_starts(outputs * stride, window, overlap, multiple=stride)
+    cells = max(1, round(outputs / thin))
+    return blended_axis(outputs, tuple(start // stride for start in starts), window // stride, cells)
+
+
+def _wanted(across: WindowAxis, down: WindowAxis, skip: BoolMask | None) -> npt.NDArray[np.bool_]:
+    """(windows down, windows across): those in which any of the cells that they reach is not to be skipped."""
+    if skip is None:
+        return np.ones((len(down.shares), len(across.shares)), np.bool_)
+    taken = cv2.integral((~np.asarray(skip, np.bool_)).astype(np.uint8))
+    rows, columns = skip.shape
+
+    def edges(axis: WindowAxis, cells: int, have: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        first = np.array([share.cells.start for share in axis.shares]) * have / cells
+        stop = np.array([share.cells.stop for share in axis.shares]) * have / cells
+        return np.floor(first + 1e-9).astype(np.int64), np.ceil(stop - 1e-9).astype(np.int64)
+
+    (left, right), (top, bottom) = edges(across, across.cells, columns), edges(down, down.cells, rows)
+    under = (
+        taken[np.ix_(bottom, right)]
+        - taken[np.ix_(top, right)]
+        - taken[np.ix_(bottom, left)]
+        + taken[np.ix_(top, left)]
+    )
+    return np.asarray(under > 0)
+
+
+def _add(
+    values: npt.NDArray[np.float32], down: WindowShare, across: WindowShare, scores: npt.NDArray[np.float32]
+) -> None:
+    """Add what a window says to the cells that it reaches: (classes,), or (h, w, classes) of a dense network."""
+    if scores.ndim == 1:
+        added = down.of_whole()[:, None, None] * across.of_whole()[:, None] * scores
+    else:
+        added = across.gather(down.gather(scores, axis=0), axis=1)
+    cells = values[down.cells, across.cells]
+    np.add(cells, added, out=cells, casting="same_kind")

@@ -1,0 +1,1 @@
+"""Segmentation of whole slides: what a network is told, and what its scores become."""
