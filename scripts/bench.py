@@ -25,6 +25,7 @@ from benchmarks.apart import measure_apart  # noqa: E402
 from benchmarks.bench_slide import make_bench_slide  # noqa: E402
 from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
 from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
+from benchmarks.focus import measure_focus  # noqa: E402
 from benchmarks.frameworks import FRAMEWORKS, measure_frameworks  # noqa: E402
 from benchmarks.growth import grow_area, grow_tiles  # noqa: E402
 from benchmarks.masks import measure_masks  # noqa: E402
@@ -37,6 +38,7 @@ PARTS = (
     "extraction",
     "threads",
     "masks",
+    "focus",
     "normalizers",
     "frameworks",
     "loading",
@@ -133,6 +135,13 @@ def _masks(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
     return {way: measured.ms(way) for way in measured.cpu}
 
 
+def _focus(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    slides = {"bench slide": slide}
+    if (real := _real_slide()) is not None:
+        slides = {real.stem: real, "CMU-1-Small-Region": real.with_name("CMU-1-Small-Region.svs"), **slides}
+    return measure_focus(slides, folder, rounds=rounds)
+
+
 def _normalizers(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
     measured, apart = measure_normalizers(slide, rounds=rounds)
     return {
@@ -212,6 +221,7 @@ def _growth(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
 _MEASURES = {
     "threads": _threads,
     "masks": _masks,
+    "focus": _focus,
     "normalizers": _normalizers,
     "frameworks": _frameworks,
     "loading": _loading,

@@ -23,6 +23,7 @@ REPORT_WIDTH, PREVIEW_WIDTH = 880, 800
 COLOURS = (240, 192, 128, 96, 64, 48, 32)
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 
+QC_HEADING = "Quality control of tissue"
 SPOILED, REGIONS = "demo-2-blur-and-pen", "demo-1-regions"
 
 
@@ -47,16 +48,34 @@ def main() -> None:
 
 
 def report_pages(project: Project) -> dict[str, Image.Image]:
-    """The first page of the report, and that of the slide with a blurred part and a pen mark."""
+    """The first page of the report, its table of QC, and the page of the slide with a blurred part and a pen mark."""
     dataset = project.dataset(tile_px=256, tile_um=128)
-    dataset.extract_tiles(qc="both", normalizer="macenko")
+    dataset.extract_tiles(qc=["both", "pen", "fold"], normalizer="macenko")
     (folder,) = dataset.report_dirs()
     (path,) = folder.glob("tile_extraction_report-*.pdf")
     with pypdfium2.PdfDocument(path) as pdf:
         # The slide is named on several pages; only its own has sample tiles.
         texts = [page.get_textpage().get_text_range() for page in pdf]
         place = next(number for number, text in enumerate(texts) if SPOILED in text and "sample tiles" in text)
-        return {"report-cover": render(pdf[0]), "report-slide": render(pdf[place])}
+        worst = next(number for number, text in enumerate(texts) if QC_HEADING in text)
+        return {
+            "report-cover": render(pdf[0]),
+            "report-slide": render(pdf[place]),
+            "report-qc": render_between(pdf[worst], QC_HEADING, "All slides"),
+        }
+
+
+def render_between(page: pypdfium2.PdfPage, first: str, last: str) -> Image.Image:
+    """The part of a page from one heading to before another."""
+    text, scale = page.get_textpage(), REPORT_WIDTH / page.get_width()
+    tops = []
+    for words in (first, last):
+        found = text.search(words, match_case=True).get_next()
+        if found is None:
+            raise SystemExit(f"The page has no heading {words!r}.")
+        tops.append(page.get_height() - text.get_charbox(found[0])[3])
+    image = page.render(scale=scale).to_pil().convert("RGB")
+    return image.crop((0, round((tops[0] - 10) * scale), image.width, round((tops[1] - 14) * scale)))
 
 
 def render(page: pypdfium2.PdfPage) -> Image.Image:

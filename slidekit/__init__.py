@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slidekit import errors, norm
+    from slidekit import errors, norm, segment
     from slidekit.dataset import Dataset
     from slidekit.io.record_file import TFRecord
     from slidekit.model_params import ModelParams
@@ -33,6 +33,7 @@ __all__ = [
     "load_project",
     "norm",
     "qc",
+    "segment",
 ]
 
 __version__ = "0.1.0"
@@ -48,7 +49,12 @@ _HOMES = {
     "create_project": "slidekit.project",
     "load_project": "slidekit.project",
 }
-_MODULES = {"errors": "slidekit.errors", "norm": "slidekit.norm", "qc": "slidekit.slide.qc"}
+_MODULES = {
+    "errors": "slidekit.errors",
+    "norm": "slidekit.norm",
+    "qc": "slidekit.slide.qc",
+    "segment": "slidekit.segment",
+}
 
 
 def __getattr__(name: str) -> Any:

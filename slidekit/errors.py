@@ -10,6 +10,7 @@ from pathlib import Path
 
 __all__ = [
     "AnnotationsError",
+    "CellError",
     "ClusterError",
     "DatasetError",
     "MissingExtraError",
@@ -133,3 +134,7 @@ class ProjectError(SlidekitError):
 
 class ClusterError(SlidekitError):
     """Other machines cannot be used for the work."""
+
+
+class CellError(SlidekitError):
+    """Cells cannot be found, or what was saved of them cannot be used."""

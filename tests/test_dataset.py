@@ -407,6 +407,16 @@ class TestExtract:
         [(_, spec, _)] = runs
         assert (spec.buffer, spec.buffer_gb) == (folder, 20)
 
+    def test_artifact_labels_reach_the_run_and_a_typo_is_named_once(self, make, runs, caplog):
+        with caplog.at_level(logging.WARNING):
+            make().extract_tiles(artifact_labels=["tumor", "stomra"])
+        (call,) = runs
+        assert call[1].artifact_labels == ("stomra", "tumor")
+        said = [record.getMessage() for record in caplog.records if "artifact_labels" in record.getMessage()]
+        assert said == [
+            "artifact_labels: no region of any slide is labelled 'stomra'; labels there are: stroma, tumor."
+        ]
+
     def test_only_the_filtered_slides(self, make, runs):
         make(filters={"site": "y"}).extract_tiles()
         assert [job.name for job in runs[0][0]] == ["b"]

@@ -42,7 +42,8 @@ def commands(page: Path) -> list[list[str]]:
 
 def options_of(command: str) -> set[str]:
     group = typer.main.get_command(app)
-    found = group.commands[command].params  # type: ignore[attr-defined]
+    chosen = group.commands[command]  # type: ignore[attr-defined]
+    found = [*chosen.params, *(one for inner in getattr(chosen, "commands", {}).values() for one in inner.params)]
     return {flag for parameter in found for flag in (*parameter.opts, *parameter.secondary_opts)}
 
 
@@ -132,14 +133,16 @@ def test_getting_started_runs_from_top_to_bottom(folder: Path, capsys: pytest.Ca
 
 
 def test_quality_control_examples_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (command,) = commands(DOCS / "quality-control.md")
+    preview, alone, _extract = commands(DOCS / "quality-control.md")
 
-    ended = run_command(command)
+    ended = [run_command(words) for words in (preview, alone)]
     run_python("docs/quality-control.md")
 
-    assert ended.exit_code == 0, ended.output
+    assert [run.exit_code for run in ended] == [0, 0], "\n".join(run.output for run in ended)
     assert (folder / "stricter.png").is_file()
-    assert "pen" in capsys.readouterr().out
+    assert (folder / "masks/qc_report.csv").is_file()
+    assert len(list((folder / "masks").glob("*.qc.json"))) == 5
+    assert "blue" in capsys.readouterr().out
 
 
 def test_stain_normalisation_examples_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,7 +229,8 @@ OTHER_OPTIONS |= {"--array", "--cpus-per-task", "--mem", "--time", "--nthreads"}
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_options_in_the_text_exist(page: Path) -> None:
-    names = ("create", "extract", "export", "verify", "info", "preview", "convert", "sample", "bench-sampler")
+    names = ("create", "extract", "export", "verify", "info", "preview", "qc", "convert", "sample", "bench-sampler")
+    names += ("segment",)
     known = {"--help", *OTHER_OPTIONS}.union(*(options_of(name) for name in names))
 
     named = re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))

@@ -22,7 +22,9 @@ from slidekit.cli.convert import convert
 from slidekit.cli.demo import demo
 from slidekit.cli.export import export
 from slidekit.cli.extract import extract
+from slidekit.cli.qc import qc
 from slidekit.cli.sample import bench_sampler, sample
+from slidekit.cli.segment import rois, segment_export, train
 from slidekit.cli.verify import verify
 from slidekit.errors import RecordError, SlideError, SlidekitError
 
@@ -86,8 +88,18 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (create, extract, verify, report, export, convert, sample, bench_sampler, info, preview, demo):
+for _command in (create, extract, verify, report, export, convert, sample, bench_sampler, info, preview, qc, demo):
     app.command(cls=_Command)(_interruptible(_command))
+
+_segment = typer.Typer(
+    name="segment",
+    cls=_Group,
+    help="Train a network on regions of interest, and let it draw such regions.",
+    no_args_is_help=True,
+)
+for _name, _command in (("export", segment_export), ("train", train), ("rois", rois)):
+    _segment.command(_name, cls=_Command)(_interruptible(_command))
+app.add_typer(_segment)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 from slidekit.cli.options import require_tile_size, spec_options
 from slidekit.io.url import as_url
 
-__all__ = ["create", "info", "preview", "report"]
+__all__ = ["check_output", "create", "info", "preview", "report"]
 
 
 def _check_slides(slides: str) -> str:
@@ -98,12 +98,15 @@ def info(
 
 _PREVIEW_OPTIONS = {
     *("tile_px", "tile_um", "tile_mpp", "stride_div", "use_edge_tiles", "mpp", "reader"),
-    *("roi_method", "roi_filter_method", "roi_origin"),
+    *("roi_method", "roi_filter_method", "roi_origin", "artifact_labels"),
     *("qc", "qc_filter_threshold", "qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp"),
 }
 
 
-def _check_output(output: Path) -> Path:
+def check_output(output: Path | None) -> Path | None:
+    """Refuse a picture that is neither PNG nor JPEG, or has no folder to lie in."""
+    if output is None:
+        return None
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise typer.BadParameter(f"{output.name} does not end in .png, .jpg or .jpeg.")
     if not output.parent.is_dir():
@@ -130,7 +133,7 @@ def preview(
             help="Picture to write: .png or .jpg.",
             metavar="PATH",
             dir_okay=False,
-            callback=_check_output,
+            callback=check_output,
         ),
     ],
     rois: Annotated[Path | None, _ROIS] = None,
@@ -143,6 +146,7 @@ def preview(
     """Draw a slide with its tiles, regions of interest and QC masks."""
     from slidekit.io.atomic import atomic_write
     from slidekit.slide.encode import encode_image
+    from slidekit.slide.roi import warn_of_unknown_labels
     from slidekit.slide.spec import ExtractionSpec
     from slidekit.slide.wsi import WSI
 
@@ -150,6 +154,8 @@ def preview(
     require_tile_size(options)
     spec = ExtractionSpec.create(**options)
     with WSI.from_spec(slide, spec, rois=rois) as wsi:
+        if spec.artifact_labels and wsi.roi_set.path is not None:
+            warn_of_unknown_labels([wsi.roi_set.path], spec.artifact_labels)
         wsi.qc(spec.qc)
         picture = wsi.preview(width)
         kept, candidates = len(wsi), len(wsi.grid)

@@ -189,6 +189,11 @@ class SlideIndex:
                 found[name] = path
         return found
 
+    def forget_rois(self) -> None:
+        """Look for files of regions again when next asked: some were written."""
+        for name in ("_roi_files", "rois", "rois_without_slides"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def rois_without_slides(self) -> tuple[Path, ...]:
         """Files in the folders of regions of interest that belong to no slide."""

@@ -15,6 +15,7 @@ from slidekit.dataset.exporting import Exporting
 from slidekit.dataset.extracting import Extracting
 from slidekit.dataset.labelling import Labelling
 from slidekit.dataset.loading import Loading
+from slidekit.dataset.segmenting import Segmenting
 from slidekit.dataset.splitting import Splitting
 from slidekit.dataset.tools import RecordTools
 from slidekit.dataset.weighing import Weighing
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 
-class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, Exporting):
+class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, Exporting, Segmenting):
     """Slides with their annotations, regions of interest and TFRecords, at one size of tile.
 
     A dataset does not change: `filter` and its like return a narrower one. Folders are looked through once,

@@ -58,7 +58,8 @@ class Extracting(Selection):
             writes no PDF; `tfrecord_report` makes that of all of them.
         **options
             Fields of `ExtractionSpec`, Slideflow's spellings included; `tile_px`, `tile_um` and `tile_mpp` may
-            be left out, for they are the dataset's.
+            be left out, for they are the dataset's. Among them `artifact_labels`: tiles in regions with these labels
+            are removed; one that no region of any slide has is warned of.
 
         Returns
         -------
@@ -98,6 +99,7 @@ class Extracting(Selection):
         # All sources before the first is worked on: a mistake must not be found half-way.
         for batch in batches:
             check_jobs(batch.jobs, spec, here=executor is None)
+        self._check_artifact_labels(spec)
         reports: dict[Path, SlideReport] = {}
         for batch in batches:
             reports |= run_extraction(
@@ -170,6 +172,7 @@ class Extracting(Selection):
         """
         self._demand_label()
         spec = self._spec({"roi_method": roi_method, "stride_div": stride_div, **options})
+        self._check_artifact_labels(spec)
         return tile_table(self, spec, num_workers=num_workers)
 
     def get_unique_roi_labels(self) -> list[str]:
@@ -183,6 +186,12 @@ class Extracting(Selection):
         from slidekit.slide.roi import load_rois
 
         return sorted({label for path in self.rois() for label in load_rois(path).labels})
+
+    def _check_artifact_labels(self, spec: ExtractionSpec) -> None:
+        if spec.artifact_labels:
+            from slidekit.slide.roi import warn_of_unknown_labels
+
+            warn_of_unknown_labels(self.rois(), spec.artifact_labels)
 
     def report_dirs(self, *, dry_run: bool = False, save_tfrecords: bool = True) -> list[Path]:
         """Folders that `extract_tiles` puts its reports into: one for each source, or one for a dry run."""

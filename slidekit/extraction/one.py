@@ -14,6 +14,7 @@ from slidekit.extraction.isolation.passing import may_pass
 from slidekit.extraction.outcome import failed_report, keep_intent, keep_report
 from slidekit.extraction.ownership import check_ours, clear_slide
 from slidekit.extraction.progress import ProgressEvent
+from slidekit.slide.check import check_slide
 from slidekit.slide.extract import OutputFolders, extract_from_wsi
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.job import SlideJob, job_hash
@@ -29,6 +30,7 @@ _SECONDS_BETWEEN_EVENTS = 0.2
 
 _NO_REGIONS = "No regions of interest."
 _NOTHING_IN_FILE = "The file of regions of interest holds none that lies on the slide."
+_ONLY_ARTIFACTS = "The file of regions of interest holds none that lies on the slide, but for artifact regions."
 
 
 def run_job(
@@ -49,7 +51,8 @@ def run_job(
     try:
         report = _extract(job, spec, on_event)
     except MissingROIError as error:
-        why = _NO_REGIONS if job.rois is None else _NOTHING_IN_FILE
+        in_file = _ONLY_ARTIFACTS if spec.artifact_labels else _NOTHING_IN_FILE
+        why = _NO_REGIONS if job.rois is None else in_file
         report = SlideReport(slide=job.name, path=str(job.path), status="skipped", reason=f"{why} {error.mend or ''}")
     except SlidekitError as error:
         report = _failed(job, _say(job, error), error)
@@ -113,6 +116,8 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
             # The report names the slide, and a user's QC function finds what lies beside it.
             wsi.path = job.path
             wsi.qc(spec.qc)
+            if job.qc_only:
+                return check_slide(wsi, spec, picture=job.picture)
             folders = OutputFolders(job.tfrecords, job.tiles, job.previews)
             report = extract_from_wsi(wsi, spec, folders, on_progress=tell, on_publish=publish, before_file=check_lock)
     finally:

@@ -21,6 +21,7 @@ _SHARED = (
     "manifest.json",
     "extraction_report.csv",
     "timings.csv",
+    "qc_report.csv",
     f"tile_extraction_report-{_STAMP}*.pdf",
     f"warn_report-{_STAMP}.txt",
 )

@@ -6,7 +6,7 @@ from slidekit.report.entries import SlidePictures
 from slidekit.report.flags import BLUR_WARNING, FLAG_TITLES, Flag, flags_of
 from slidekit.report.pdf import write_report
 from slidekit.report.review import ReviewRow, read_review, write_review
-from slidekit.report.tables import STAMP, extraction_rows, write_tables
+from slidekit.report.tables import STAMP, extraction_rows, write_qc_table, write_tables
 
 __all__ = [
     "BLUR_WARNING",
@@ -18,6 +18,7 @@ __all__ = [
     "extraction_rows",
     "flags_of",
     "read_review",
+    "write_qc_table",
     "write_report",
     "write_review",
     "write_tables",

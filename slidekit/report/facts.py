@@ -22,9 +22,8 @@ def facts_of(report: SlideReport) -> list[tuple[str, str]]:
         ("tissue", _tissue(report)),
         ("blur burden", _blur(report)),
         ("regions of interest", count(report.rois) if report.rois else "none" if report.width else ""),
+        ("artifact regions, removed", _artifacts(report)),
     ]
-    shares = ", ".join(f"{name} {percent(share)}" for name, share in report.qc_shares.items())
-    facts.append(("masked by QC, of the slide", shares))
     return [(label, without_paths(value, report)) for label, value in facts if value]
 
 
@@ -77,6 +76,13 @@ def _blur(report: SlideReport) -> str:
     if burden is None:
         return "not measured" if report.width else ""
     return f"{percent(burden)} of tissue"
+
+
+def _artifacts(report: SlideReport) -> str:
+    if not report.artifacts:
+        return ""
+    area = report.artifacts_mm2
+    return count(report.artifacts) + ("" if area is None else f" · {significant(area, 3)} mm²")
 
 
 def tile_text(report: SlideReport) -> str:

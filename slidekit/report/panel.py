@@ -16,6 +16,7 @@ from slidekit.report.layout import Block, Outline
 from slidekit.report.pen import Pen
 from slidekit.report.picture import Legend, draw_legend, draw_picture
 from slidekit.report.pieces import SECTION
+from slidekit.report.qc_table import draw_qc, draw_qc_column, qc_column_height, qc_height
 from slidekit.report.scripts import printable
 from slidekit.report.style import (
     ACCENT,
@@ -40,6 +41,7 @@ _HALF = (HEIGHT - SECTION - 2 * _SPACE) / 2
 _FRAME_WIDTH = 322.0
 _LEGEND = 17.0
 _LEAST_PICTURE = 165.0
+_SMALLEST_PICTURE = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,18 @@ def _parts(entry: Entry, pictures: SlidePictures, legend: Legend, large: bool) -
     tail = [_strip(pictures)] if pictures.samples else []
     if pictures.preview is None:
         shares = [_shares(report)] if report.candidates else []
-        return [*head, *shares, *tail]
+        return [*head, _qc(report), *shares, *tail]
     taken = sum(part.height for part in [*head, *tail])
     beside = _HALF - taken - _LEGEND
-    if not large and beside >= max(_LEAST_PICTURE, bars_height(report)):
+    if not large and beside >= max(_LEAST_PICTURE, bars_height(report) + qc_column_height(report)):
         return [*head, _preview(report, pictures.preview, legend, _FRAME_WIDTH, beside, bars=True), *tail]
     shares = [_shares(report)]
     room = HEIGHT - SECTION - _SPACE - taken - _LEGEND - shares[0].height
-    height = max(min(room, WIDTH * 0.85), 60.0)
+    if room - qc_height(report) >= _SMALLEST_PICTURE:
+        # Where there is more to say than goes on a page, the CSV has it.
+        room -= qc_height(report)
+        head.append(_qc(report))
+    height = max(min(room, WIDTH * 0.85), _SMALLEST_PICTURE)
     return [*head, _preview(report, pictures.preview, legend, WIDTH, height, bars=False), *shares, *tail]
 
 
@@ -160,6 +166,17 @@ def _facts(report: SlideReport) -> _Part:
     return _Part(sum(heights) + (8 if rows else 0), draw)
 
 
+def _qc(report: SlideReport) -> _Part:
+    return _Part(qc_height(report), lambda pen, top: draw_qc(pen, report, top))
+
+
+def _legend_of(report: SlideReport, legend: Legend) -> Legend:
+    """The colours that everybody knows, and of the others those that this slide has."""
+    reasons = {figures.reason for figures in report.qc_figures}
+    there = {"artifact region": report.artifacts > 0, "pen": "pen" in reasons, "fold": "fold" in reasons}
+    return [entry for entry in legend if there.get(entry[0], True)]
+
+
 def _preview(report: SlideReport, path: Path, legend: Legend, width: float, height: float, *, bars: bool) -> _Part:
     def draw(pen: Pen, top: float) -> None:
         pen.rect(LEFT, top - height, width, height, fill=FRAME)
@@ -169,9 +186,11 @@ def _preview(report: SlideReport, path: Path, legend: Legend, width: float, heig
             pen.text(LEFT + 10, top - 18, error.message, size=SMALL, color=MUTED)
         else:
             draw_picture(pen, picture, report.preview_um, (LEFT, top - height, width, height))
-        draw_legend(pen, legend, top - height - 10.5)
+        draw_legend(pen, _legend_of(report, legend), top - height - 10.5)
         if bars:
-            draw_bars(pen, report, LEFT + width + 16, top, WIDTH - width - 16)
+            x, narrow = LEFT + width + 16, WIDTH - width - 16
+            draw_bars(pen, report, x, top, narrow)
+            draw_qc_column(pen, report, x, top - bars_height(report), narrow)
 
     return _Part(height + _LEGEND, draw)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slidekit.report.numerals import significant
+from slidekit.report.privacy import settings_without_paths
 from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.units import Magnification
@@ -123,8 +124,10 @@ def _rois(spec: ExtractionSpec) -> tuple[Parameter, ...]:
     rule = "by its centre" if by == "center" else f"more than {_share(by)} of its area"
     origin = spec.roi_origin
     shift = "as the file says" if origin is None else f"({origin[0]:g}, {origin[1]:g}) px"
+    removed = ", ".join(spec.artifact_labels) or "none"
     return (
         Parameter("Tiles taken", method[spec.roi_method], ("roi_method",)),
+        Parameter("Labels removed", removed, ("artifact_labels",)),
         Parameter("A tile is inside", rule, ("roi_filter_method",)),
         Parameter("Origin of ROIs", shift, ("roi_origin",)),
     )
@@ -223,11 +226,13 @@ def _method_text(method: Any) -> str:
     name = str(method["method"]).rsplit(".", 1)[-1]
     if not settings:
         return name
-    said = ", ".join(
-        f"{key} {value:g}"
-        if isinstance(value, float)
-        else f"{key} {value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in settings.items()
-        if value is not None
-    )
+    said = ", ".join(f"{key} {_setting_text(value)}" for key, value in settings.items() if value is not None)
     return f"{name} ({said})" if said else name
+
+
+def _setting_text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    # A file, or a folder for masks, is named by its last part alone: where it lies is nobody's business here.
+    plain = settings_without_paths(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

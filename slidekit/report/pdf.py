@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from slidekit.errors import ReportError
 from slidekit.io.atomic import atomic_write
 from slidekit.report.attention import attention_blocks
+from slidekit.report.cohort_qc import qc_blocks
 from slidekit.report.cover import cover_blocks
 from slidekit.report.entries import PER_VOLUME, PICKED, SlidePictures, divide, make_entries
 from slidekit.report.layout import Page, paginate
@@ -106,6 +107,7 @@ def write_report(
     front = [
         *cover_blocks(entries, spec, title=title, made=made, versions=versions),
         *attention_blocks(entries),
+        *qc_blocks(entries),
         *table_blocks(entries, len(shares) if volumes else 1),
     ]
     version = next((f"{name} {number}" for name, number in versions.items()), "")

@@ -13,7 +13,7 @@ from slidekit.report.style import INK, LEFT, MUTED, NOTE, RULE, SMALL, WHITE
 __all__ = ["Legend", "draw_legend", "draw_picture"]
 
 Legend = Sequence[tuple[str, tuple[int, int, int], str]]
-"""What the colours of a preview mean: label, RGB, and ``outline`` or ``fill``."""
+"""What the colours of a preview mean: label, RGB, and ``outline``, ``fill`` or ``hatch``."""
 
 _SCALE_BAR = 60.0
 """Most points that a scale bar is long."""
@@ -72,4 +72,8 @@ def draw_legend(pen: Pen, legend: Legend, y: float) -> None:
             swatch(pen, color, x, y)
         else:
             pen.rect(x + 0.5, y - 0.1, 5.5, 5.5, line=color, weight=1.2)
+        if kind == "hatch":
+            pen.rule(x + 0.5, y + 2.6, x + 3.3, y - 0.1, color=color, weight=0.7)
+            pen.rule(x + 0.5, y + 5.4, x + 6, y - 0.1, color=color, weight=0.7)
+            pen.rule(x + 3.3, y + 5.4, x + 6, y + 2.6, color=color, weight=0.7)
         x += 10 + pen.text(x + 9.5, y, label, size=NOTE, color=MUTED) + 9

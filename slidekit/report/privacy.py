@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from slidekit.slide.report_model import SlideReport
 
-__all__ = ["without_paths"]
+__all__ = ["settings_without_paths", "without_paths"]
 
 # Units hold a slash that is no path; they step aside while paths are cut.
 _UNITS = re.compile(r"(?<=[µμu]m)/(?=px)|(?<=tiles)/(?=s\b)|(?<=and)/(?=or\b)", re.IGNORECASE)
@@ -38,3 +39,21 @@ def without_paths(text: str, report: SlideReport | None = None) -> str:
     text = _UNITS.sub(_SLASH_OF_UNIT, text)
     text = _RELATIVE.sub("", _ABSOLUTE.sub("", text))
     return text.replace(_SLASH_OF_UNIT, "/")
+
+
+def settings_without_paths(value: Any) -> Any:
+    """Cut the folders from every text in plain JSON: a setting of a method may be a file or folder of the user's.
+
+    Parameters
+    ----------
+    value
+        Plain JSON. A text with slashes is taken for a path, relative ones included, and its last part stays.
+    """
+    if isinstance(value, str):
+        text = _UNITS.sub(_SLASH_OF_UNIT, value)
+        return re.split(r"[/\\]", text.rstrip("/\\"))[-1].replace(_SLASH_OF_UNIT, "/")
+    if isinstance(value, dict):
+        return {key: settings_without_paths(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [settings_without_paths(part) for part in value]
+    return value

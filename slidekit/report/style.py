@@ -61,8 +61,11 @@ STATUS_COLORS: dict[SlideStatus, RGB] = {
 _REASON_COLORS: dict[str, RGB] = {
     Fate.KEPT: (0, 110, 60),
     Fate.OUTSIDE_ROI: (116, 146, 214),
+    Fate.ARTIFACT: (205, 0, 95),
     Fate.BACKGROUND: (190, 194, 200),
     Fate.OUT_OF_FOCUS: (230, 120, 0),
+    "pen": (220, 195, 0),
+    "fold": (110, 70, 20),
     Fate.UNREADABLE: (178, 24, 43),
     Fate.GRAYSPACE: (126, 122, 116),
     Fate.WHITESPACE: (226, 216, 190),

@@ -16,12 +16,13 @@ from slidekit.io.atomic import atomic_write_text
 from slidekit.report.flags import BLUR_WARNING, blur_of, flags_of
 from slidekit.report.parameters import qc_text
 from slidekit.report.privacy import without_paths
+from slidekit.report.qc_table import QC_COLUMNS, QC_TABLE, qc_rows
 from slidekit.report.review import csv_text, write_review
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["STAMP", "extraction_rows", "write_tables"]
+__all__ = ["STAMP", "extraction_rows", "write_qc_table", "write_tables"]
 
 STAMP = "%Y%m%d-%H%M%S"
 """`strftime` format of the time in the names of reports."""
@@ -49,7 +50,8 @@ def write_tables(
     -------
     list of Path
         ``extraction_report.csv`` (the same bytes for the same results: no time or date in it, no folders),
-        ``timings.csv``, ``warn_report-YYYYmmdd-HHMMSS.txt`` if a slide is over the blur warning line (lines
+        ``timings.csv``, ``qc_report.csv`` where QC was run (one row a slide and method, no folders either),
+        ``warn_report-YYYYmmdd-HHMMSS.txt`` if a slide is over the blur warning line (lines
         ``path,burden``, as Slideflow writes them), ``review.csv``.
 
     Raises
@@ -63,6 +65,9 @@ def write_tables(
     written = [folder / "extraction_report.csv", folder / "timings.csv"]
     atomic_write_text(written[0], _csv_table(extraction_rows(ordered, spec)))
     atomic_write_text(written[1], _csv_table(_timing_rows(ordered), ("slide", "seconds", "tiles_per_second")))
+    # What an earlier run has written must not stand beside the results of one without QC.
+    if any(report.qc_figures for report in ordered) or (folder / QC_TABLE).exists():
+        written.append(write_qc_table(folder, ordered))
     blurred = [report for report in ordered if (blur_of(report) or 0.0) > BLUR_WARNING]
     if blurred:
         warnings = folder / f"warn_report-{created.strftime(STAMP)}.txt"
@@ -70,6 +75,23 @@ def write_tables(
         atomic_write_text(warnings, "".join(lines))
         written.append(warnings)
     return [*written, write_review(folder / "review.csv", ordered)]
+
+
+def write_qc_table(folder: str | Path, reports: Sequence[SlideReport]) -> Path:
+    """Write ``qc_report.csv``: one row a slide and QC method; no time or date in it, no folders.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; made if it is not there.
+    reports
+        One a slide, in any order.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = qc_rows(sorted(reports, key=lambda report: (report.slide, report.path)))
+    atomic_write_text(folder / QC_TABLE, _csv_table(rows, QC_COLUMNS))
+    return folder / QC_TABLE
 
 
 def extraction_rows(reports: Sequence[SlideReport], spec: ExtractionSpec | None) -> list[_Row]:
@@ -138,6 +160,8 @@ def _slide_columns(report: SlideReport) -> _Row:
 def _remark_columns(report: SlideReport) -> _Row:
     return {
         "rois": report.rois,
+        "artifacts": report.artifacts,
+        "artifacts_mm2": report.artifacts_mm2,
         "labels": json.dumps(report.labels, sort_keys=True, ensure_ascii=False) if report.labels else "",
         "roi_problems": " | ".join(without_paths(text, report) for text in report.roi_problems),
         "warnings": " | ".join(without_paths(text, report) for text in report.warnings),
@@ -154,6 +178,7 @@ def _parameter_columns(spec: ExtractionSpec | None) -> _Row:
         "stride_div": spec.stride_div,
         "roi_method": spec.roi_method,
         "roi_filter_method": spec.roi_filter_method,
+        "artifact_labels": ", ".join(spec.artifact_labels),
         "qc": qc_text(spec),
         "grayspace_fraction": spec.grayspace_fraction,
         "grayspace_threshold": spec.grayspace_threshold,

@@ -13,7 +13,7 @@ from slidekit.slide.spec import ExtractionSpec
 
 COMMANDS = [
     *("create", "extract", "export", "convert", "sample", "bench-sampler"),
-    *("verify", "report", "info", "preview", "demo"),
+    *("verify", "report", "info", "preview", "qc", "demo"),
 ]
 
 

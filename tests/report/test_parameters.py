@@ -47,6 +47,18 @@ def test_parameters_read_as_words(options, label, value):
     assert words(**options)[label] == value
 
 
+class Saver:
+    def parameters(self):
+        return {"dest": "Doe John/masks/", "net": ["/home/Doe/a.onnx"], "at": "0.5 µm/px"}
+
+    def __call__(self, wsi):
+        raise NotImplementedError
+
+
+def test_folders_among_the_settings_of_qc_are_not_told():
+    assert words(qc=Saver())["Methods"] == 'Saver (dest masks, net ["a.onnx"], at 0.5 µm/px)'
+
+
 class Method:
     def parameters(self):
         return {"sigma": 3.0, "mpp": None, "words": ["a"]}

@@ -30,16 +30,22 @@ class Job:
     Parameters
     ----------
     script
-        ``modern`` (QuPath 0.2 and later) or ``legacy`` (0.1.x).
+        ``modern`` (QuPath 0.2 and later), ``legacy`` (0.1.x) or ``import`` (masks into QuPath 0.2 and later).
     scenario
         What QuPath holds: ``project``, ``folder``, ``open``, ``images`` (see the stand-ins).
     open
         Overrides the open image of the scenario, by its name (modern) or id (legacy).
+    result
+        File for the annotations of the open image as they are after the script (import).
+    times
+        How often the script is run.
     """
 
     script: str
     scenario: Path
     open: str | None = None
+    result: Path | None = None
+    times: int = 1
 
 
 def parts_of(shape: Any) -> list[list[list[list[float]]]]:
@@ -84,16 +90,22 @@ def missing_tools() -> str | None:
 def run_jobs(jobs: list[Job], folder: Path) -> list[str]:
     """Run all jobs in one JVM and return their logs; scenario files say where the CSV files go."""
     apis = {"modern": "qupath.lib.gui.scripting.QPEx", "legacy": "qupath.lib.scripting.QPEx"}
-    names = {"modern": "qupath_roi.groovy", "legacy": "qupath_roi_legacy.groovy"}
+    names = {
+        "modern": "qupath_roi.groovy",
+        "legacy": "qupath_roi_legacy.groovy",
+        "import": "qupath_import_geojson.groovy",
+    }
     logs = [folder / f"{number}.log" for number in range(len(jobs))]
     arguments = [
         {
-            "standins": str(STANDINS / job.script),
-            "api": apis[job.script],
+            "standins": str(STANDINS / ("legacy" if job.script == "legacy" else "modern")),
+            "api": apis["legacy" if job.script == "legacy" else "modern"],
             "script": str(SCRIPTS / names[job.script]),
             "scenario": str(job.scenario),
             "open": job.open,
             "log": str(log),
+            "result": None if job.result is None else str(job.result),
+            "times": job.times,
         }
         for job, log in zip(jobs, logs, strict=True)
     ]

@@ -15,6 +15,12 @@ class PathObject {
 
     String getName() { data.name }
 
+    void setName(String name) { data.name = name }
+
+    boolean isLocked() { data.locked ?: false }
+
+    void setLocked(boolean locked) { data.locked = locked }
+
     PathClass getPathClass() { data.label == null ? null : new PathClass(data.label) }
 
     ROI getROI() { data.kind == 'Nothing' ? null : new ROI(data) }

@@ -1,0 +1,106 @@
+"""Slides that are exported, and the labels of their regions that count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from slidekit.errors import DatasetError, SlidekitError, SpecError
+from slidekit.slide.roi import load_rois
+from slidekit.slide.segmentation.config import SegmentMode
+from slidekit.wording import some_of
+
+__all__ = ["ExportJob", "SlidesToSegment", "gather_jobs", "settle_labels"]
+
+
+class SlidesToSegment(Protocol):
+    """Slides with their regions of interest; `slidekit.Dataset` is one."""
+
+    def paths(self) -> dict[str, Path]:
+        """Slide to path."""
+
+    def roi_files(self) -> dict[str, Path]:
+        """Slide to file of regions, for the slides that have one."""
+
+    def mpp(self) -> dict[str, float]:
+        """Slide to µm/px from the annotations, for the slides that have it there."""
+
+    def patients(self) -> dict[str, str]:
+        """Slide to patient."""
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """A slide with what is known of it; None where nothing is."""
+
+    name: str
+    path: Path
+    rois: Path | None
+    mpp: float | None
+    patient: str | None
+
+
+def gather_jobs(dataset: SlidesToSegment) -> list[ExportJob]:
+    """All slides, by name.
+
+    Raises
+    ------
+    DatasetError
+        If there are none.
+    """
+    paths, rois, mpp, patients = dataset.paths(), dataset.roi_files(), dataset.mpp(), dataset.patients()
+    if not paths:
+        raise DatasetError("The dataset has no slides.", mend="Give slides=, or check filters and annotations.")
+    return [
+        ExportJob(name, path, rois.get(name), mpp.get(name), patients.get(name)) for name, path in sorted(paths.items())
+    ]
+
+
+def settle_labels(
+    jobs: Sequence[ExportJob], mode: SegmentMode, labels: Sequence[str] | None, artifact_labels: Sequence[str]
+) -> tuple[str, ...] | None:
+    """The labels that count, in the order of the classes; None where all regions do.
+
+    Raises
+    ------
+    SpecError
+        If the mode is unknown, or a label is an artifact's as well.
+    DatasetError
+        If no region has one of the labels.
+    """
+    if mode not in ("binary", "multiclass", "multilabel"):
+        raise SpecError(f"mode={mode!r} is unknown.", mend="Use binary, multiclass or multilabel.")
+    if mode == "binary" and labels is None and not artifact_labels:
+        return None
+    counts = _count_labels(jobs)
+    there = some_of([f"{label!r} ({count})" for label, count in sorted(counts.items())]) or "none"
+    if missing := [label for label in (*(labels or ()), *artifact_labels) if label not in counts]:
+        raise DatasetError(
+            f"No region of interest has the label {some_of([repr(label) for label in missing])}.",
+            mend=f"Labels and how many slides have them: {there}.",
+        )
+    if labels is not None:
+        if doubled := set(labels) & set(artifact_labels):
+            raise SpecError(f"{some_of(sorted(doubled))} is among labels and artifact_labels.", mend="Choose one.")
+        return tuple(dict.fromkeys(labels))
+    if mode == "binary":
+        return None
+    found = tuple(label for label in sorted(counts) if label not in artifact_labels)
+    if not found:
+        raise DatasetError("No region of interest has a label.", mend='Label the regions, or use mode="binary".')
+    return found
+
+
+def _count_labels(jobs: Sequence[ExportJob]) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for job in jobs:
+        try:
+            labels = load_rois(job.rois).labels if job.rois is not None else ()
+        except (SlidekitError, OSError):
+            # It is named as a slide that failed when its turn comes.
+            continue
+        for label in labels:
+            counts[label] = counts.get(label, 0) + 1
+    return counts

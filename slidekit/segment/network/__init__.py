@@ -1,0 +1,1 @@
+"""The networks that segment tissue; `slidekit.segment.network.keras` builds them."""
