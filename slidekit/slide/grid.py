@@ -8,16 +8,78 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import SpecError
 
-__all__ = ["Grid", "make_grid"]
+__all__ = ["TOLERANCE", "CellGrid", "Grid", "floor_centres", "make_grid"]
 
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 """Level-0 pixels by which a cell may seem to reach over the edge because numbers are binary."""
+
+
+class CellGrid(Protocol):
+    """Cells of one size on a slide, whatever settles where they lie: a `Grid`, or a `PlaceGrid` of given coordinates.
+
+    A cell is (i, j). Cells of equal j that follow one another in i lie `pitch_px` output pixels apart in one row.
+    """
+
+    @property
+    def tile_px(self) -> int:
+        """Edge of a tile in output pixels."""
+
+    @property
+    def tile_width(self) -> float:
+        """Edge of a tile along x, level-0 pixels."""
+
+    @property
+    def tile_height(self) -> float:
+        """Edge of a tile along y, level-0 pixels."""
+
+    @property
+    def mpp_x(self) -> float:
+        """µm/px of level 0 along x."""
+
+    @property
+    def mpp_y(self) -> float:
+        """µm/px of level 0 along y."""
+
+    @property
+    def tile_um(self) -> tuple[float, float]:
+        """Edge of a tile along x and y, microns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Two numbers whose product is the number of cells; (columns, rows) of a grid."""
+
+    @property
+    def pitch_px(self) -> int:
+        """From a cell to the next in its row, output pixels; 0 where that is no whole number."""
+
+    def __len__(self) -> int: ...
+    def corner(self, i: int, j: int) -> tuple[float, float]:
+        """Exact top-left corner of a cell, level-0 pixels."""
+
+    def location(self, i: int, j: int) -> tuple[int, int]:
+        """The cell's centre, level-0 pixels, rounded down."""
+
+    def is_edge(self, i: int, j: int) -> bool:
+        """Whether a cell reaches over the slide's edge."""
+
+    def cells(self) -> npt.NDArray[np.int64]:
+        """(n, 2) of (i, j): all cells in the order in which they are read."""
+
+    def boxes(self) -> npt.NDArray[np.float64]:
+        """(n, 4) of x0, y0, x1, y1 of all cells, level-0 pixels."""
+
+    def locations(self) -> npt.NDArray[np.int64]:
+        """(n, 2): `location` of all cells."""
+
+    def index(self, i: int, j: int) -> int:
+        """Place of a cell among all; IndexError if there is no such cell."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +133,13 @@ class Grid:
         return self.tile_height / self.stride_div
 
     @property
+    def pitch_px(self) -> int:
+        """From one cell to the next, output pixels; 0 where that is no whole number."""
+        pitch = self.tile_px / self.stride_div
+        # Cells whose distance is not a whole number of output pixels do not lie on one pixel grid.
+        return round(pitch) if abs(pitch - round(pitch)) < 1e-9 and pitch >= 1 else 0
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(columns, rows), as Slideflow's ``WSI.shape`` counts: x first."""
         return self.columns, self.rows
@@ -90,7 +159,7 @@ class Grid:
     def is_edge(self, i: int, j: int) -> bool:
         """Whether cell (i, j) reaches over the slide's right or lower edge, where it is padded white."""
         x, y = self.corner(i, j)
-        return x + self.tile_width > self.width + _TOLERANCE or y + self.tile_height > self.height + _TOLERANCE
+        return x + self.tile_width > self.width + TOLERANCE or y + self.tile_height > self.height + TOLERANCE
 
     def cells(self) -> npt.NDArray[np.int64]:
         """All cells in raster order (row by row), an array (n, 2) of (i, j)."""
@@ -108,7 +177,7 @@ class Grid:
         """`location` of all cells in raster order, an array (n, 2)."""
         boxes = self.boxes()
         centres = np.stack([boxes[:, 0] + self.tile_width / 2, boxes[:, 1] + self.tile_height / 2], axis=1)
-        return np.floor(centres + _SNAP).astype(np.int64)
+        return floor_centres(centres)
 
     def index(self, i: int, j: int) -> int:
         """Place of cell (i, j) in raster order.
@@ -125,6 +194,11 @@ class Grid:
 
 _SNAP = 1e-9
 """Keeps 128.0 − 1 ulp from becoming 127: a centre on a whole pixel stays there."""
+
+
+def floor_centres(centres: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Centres as they stand in records: level-0 pixels, rounded down."""
+    return np.floor(centres + _SNAP).astype(np.int64)
 
 
 def _floor(value: float) -> int:
@@ -179,5 +253,5 @@ def make_grid(
 
 def _count(extent: float, tile: float, stride: float, use_edge_tiles: bool) -> int:
     if use_edge_tiles:
-        return max(0, math.ceil((extent - _TOLERANCE) / stride))
-    return max(0, math.floor((extent - tile + _TOLERANCE) / stride) + 1)
+        return max(0, math.ceil((extent - TOLERANCE) / stride))
+    return max(0, math.floor((extent - tile + TOLERANCE) / stride) + 1)

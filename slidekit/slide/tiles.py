@@ -14,7 +14,7 @@ from slidekit.pixels.readers.base import SlideReader
 from slidekit.pixels.resize import MOST_LEAD, SHORT_LEAD
 from slidekit.pixels.source import Source
 from slidekit.pixels.strips import read_resampled, tiles_per_strip
-from slidekit.slide.grid import Grid
+from slidekit.slide.grid import CellGrid
 
 __all__ = ["Strip", "TileReader"]
 
@@ -53,13 +53,11 @@ class TileReader:
         Where their pixels come from.
     """
 
-    def __init__(self, reader: SlideReader, grid: Grid, source: Source) -> None:
+    def __init__(self, reader: SlideReader, grid: CellGrid, source: Source) -> None:
         self._reader = reader
         self._grid = grid
         self._source = source
-        pitch = grid.tile_px / grid.stride_div
-        # Cells whose distance is not a whole number of output pixels do not lie on one pixel grid.
-        self._pitch = round(pitch) if abs(pitch - round(pitch)) < 1e-9 and pitch >= 1 else 0
+        self._pitch = grid.pitch_px
         self._most = tiles_per_strip(source, grid.tile_px, self._pitch) if self._pitch else 1
 
     def read(self, i: int, j: int) -> RGBImage:
