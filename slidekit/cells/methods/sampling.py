@@ -1,0 +1,80 @@
+"""A few windows of a slide's tissue, chosen without chance, from which its stains are measured."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from slidekit.cells.methods.base import SlidePixels
+from slidekit.pixels.image import WHITE, RGBImage
+
+__all__ = ["glass_colour", "tissue_samples", "working_size"]
+
+_OVERVIEW_PX = 1024
+_WINDOW_PX = 512
+_WINDOWS = 12
+_GLASS_PERCENTILE = 99.0
+_LOWEST_WHITE = 180.0
+"""A channel whose bright end is darker than this has no glass in sight: white is taken."""
+
+
+def working_size(slide: SlidePixels, mpp: float) -> tuple[int, int]:
+    """Columns and rows of a whole slide at a µm/px."""
+    width, height = slide.dimensions
+    return max(1, round(width * slide.mpp_x / mpp)), max(1, round(height * slide.mpp_y / mpp))
+
+
+def glass_colour(image: RGBImage) -> tuple[float, float, float]:
+    """(R, G, B) of glass: the bright end of each channel."""
+    bright = np.percentile(image.reshape(-1, 3), _GLASS_PERCENTILE, axis=0)
+    red, green, blue = (float(value) if value >= _LOWEST_WHITE else float(WHITE) for value in bright)
+    return red, green, blue
+
+
+def tissue_samples(slide: SlidePixels, mpp: float) -> tuple[list[RGBImage], tuple[float, float, float]]:
+    """Read windows of the slide's tissue, and the colour of its glass.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    mpp
+        µm/px of the windows.
+
+    Returns
+    -------
+    samples : list of ndarray
+        Up to twelve, uint8 (rows, columns, 3), spread over the tissue.
+    white : tuple of float
+        (R, G, B) of glass.
+    """
+    columns, rows = working_size(slide, mpp)
+    shrink = max(1.0, max(columns, rows) / _OVERVIEW_PX)
+    small = slide.overview(max(1, round(columns / shrink)), max(1, round(rows / shrink)))
+    edge = min(_WINDOW_PX, columns, rows)
+    corners = _corners(small, (columns, rows), edge)
+    samples = [slide.overview_window(columns, rows, corner=corner, size=(edge, edge)) for corner in corners]
+    return samples, glass_colour(small)
+
+
+def _corners(small: RGBImage, size: tuple[int, int], edge: int) -> list[tuple[int, int]]:
+    """Corners of windows in the working grid, evenly by rank among places that hold much tissue."""
+    columns, rows = size
+    saturation = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)[..., 1]
+    threshold, _ = cv2.threshold(saturation, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    tissue = (saturation > threshold).astype(np.float32)
+    xs = np.arange(0, max(columns - edge, 0) + 1, max(edge, 1))
+    ys = np.arange(0, max(rows - edge, 0) + 1, max(edge, 1))
+    sums = cv2.integral(tissue)
+    scale_x, scale_y = small.shape[1] / columns, small.shape[0] / rows
+
+    def at(values: npt.NDArray[np.int64], scale: float, most: int) -> npt.NDArray[np.int64]:
+        return np.asarray(np.minimum(np.rint(values * scale), most), dtype=np.int64)
+
+    x0, x1 = at(xs, scale_x, small.shape[1]), at(xs + edge, scale_x, small.shape[1])
+    y0, y1 = at(ys, scale_y, small.shape[0]), at(ys + edge, scale_y, small.shape[0])
+    share = sums[np.ix_(y1, x1)] - sums[np.ix_(y0, x1)] - sums[np.ix_(y1, x0)] + sums[np.ix_(y0, x0)]
+    best = np.flatnonzero(share.ravel() >= 0.5 * share.max())
+    chosen = best[np.unique(np.linspace(0, len(best) - 1, min(_WINDOWS, len(best))).round().astype(int))]
+    return [(int(xs[place % len(xs)]), int(ys[place // len(xs)])) for place in chosen]
