@@ -19,6 +19,7 @@ def facts_of(report: SlideReport) -> list[tuple[str, str]]:
         ("µm/px", _resolution(report)),
         ("read", report.resampling or _level(report)),
         ("reader", " · ".join(part for part in (report.reader, report.vendor) if part)),
+        ("given coordinates", "" if report.coordinates is None else count(report.coordinates)),
         ("tissue", _tissue(report)),
         ("blur burden", _blur(report)),
         ("regions of interest", count(report.rois) if report.rois else "none" if report.width else ""),

@@ -148,7 +148,8 @@ def _empty(report: SlideReport) -> str:
 
 def _skipped(report: SlideReport) -> str:
     # A slide that was finished before keeps its counts; one that could not be begun has no candidates.
-    if report.status != "skipped" or report.candidates or report.kept:
+    # Nor is a slide looked at that no given coordinates name: nobody expects tiles of it.
+    if report.status != "skipped" or report.candidates or report.kept or report.coordinates == 0:
         return ""
     return report.reason or "Skipped; no reason was recorded."
 

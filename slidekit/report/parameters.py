@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from slidekit.report.numerals import significant
 from slidekit.report.privacy import settings_without_paths
 from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec import ExtractionSpec
-from slidekit.units import Magnification
+from slidekit.units import Magnification, parse_tile_um
 
 __all__ = ["Parameter", "ParameterGroup", "parameter_groups", "qc_text"]
+
+_SIGNS = {"Or": "|", "And": "&"}
+"""Combinations of QC methods, and how they are written."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +74,39 @@ def qc_text(spec: ExtractionSpec) -> str:
 
 
 def _tiles(spec: ExtractionSpec) -> tuple[Parameter, ...]:
-    size = spec.tile_size
-    magnification = isinstance(size, Magnification)
-    edge = (
-        f"{spec.tile_px} px at {size}"
-        if magnification
-        else f"{spec.tile_px} px = {significant(float(spec.tile_um))} µm"
-    )
+    fields = ("tile_px", "tile_um", "tile_mpp")
+    around = ", ".join(f"{_edge(size)} ({significant(spec.mpp_of(size))} µm/px)" for size in spec.more_um)
     return (
-        Parameter("Edge", edge, ("tile_px", "tile_um", "tile_mpp")),
-        Parameter("Resolution", f"{significant(spec.target_mpp)} µm/px", ("tile_px", "tile_um", "tile_mpp")),
-        Parameter("Stride", _stride(spec.stride_div), ("stride_div",)),
-        Parameter(
-            "Grid origin", "random, seeded" if spec.randomize_origin else "corner of the slide", ("randomize_origin",)
-        ),
+        Parameter("Edge", f"{spec.tile_px} px {_edge(spec.tile_um)}", fields),
+        Parameter("Resolution", f"{significant(spec.target_mpp)} µm/px", fields),
+        Parameter("Concentric tiles", f"{spec.tile_px} px {around}" if around else "none", ("more_um",)),
+        *_places(spec),
         Parameter(
             "Tiles over the edge", "kept, padded white" if spec.use_edge_tiles else "left out", ("use_edge_tiles",)
         ),
         Parameter("Tiles per slide", f"at most {spec.max_tiles:,}" if spec.max_tiles else "all", ("max_tiles",)),
     )
+
+
+def _places(spec: ExtractionSpec) -> tuple[Parameter, ...]:
+    of_grid, of_table = ("stride_div", "randomize_origin"), ("coordinates", "coordinates_unit", "coordinates_anchor")
+    if spec.coordinates is None:
+        return (
+            Parameter("Stride", _stride(spec.stride_div), ("stride_div", *of_table)),
+            Parameter(
+                "Grid origin",
+                "random, seeded" if spec.randomize_origin else "corner of the slide",
+                ("randomize_origin",),
+            ),
+        )
+    anchor = "centres" if spec.coordinates_anchor == "center" else "top-left corners"
+    unit = "level-0 px" if spec.coordinates_unit == "px" else "µm"
+    return (Parameter("Places", f"given in {spec.coordinates}: {anchor}, {unit}", (*of_grid, *of_table)),)
+
+
+def _edge(tile_um: float | str) -> str:
+    size = parse_tile_um(tile_um)
+    return f"at {size}" if isinstance(size, Magnification) else f"= {significant(size)} µm"
 
 
 def _stride(divisor: float) -> str:
@@ -222,12 +239,23 @@ def _share(share: float) -> str:
 def _method_text(method: Any) -> str:
     if isinstance(method, str):
         return method
-    settings = {name: value for name, value in method.items() if name not in ("method", "fingerprint")}
     name = str(method["method"]).rsplit(".", 1)[-1]
+    if name == "Not" and "of" in method:
+        return f"~{_part_text(method['of'], name)}"
+    if name in _SIGNS and "methods" in method:
+        return f" {_SIGNS[name]} ".join(_part_text(part, name) for part in method["methods"])
+    settings = {name: value for name, value in method.items() if name not in ("method", "fingerprint")}
     if not settings:
         return name
     said = ", ".join(f"{key} {_setting_text(value)}" for key, value in settings.items() if value is not None)
     return f"{name} ({said})" if said else name
+
+
+def _part_text(part: Any, around: str) -> str:
+    """A part of a combination, in brackets where it would read otherwise without."""
+    kind = part.get("method") if isinstance(part, Mapping) else None
+    text = _method_text(part)
+    return f"({text})" if kind in _SIGNS and kind != around else text
 
 
 def _setting_text(value: Any) -> str:
@@ -235,4 +263,6 @@ def _setting_text(value: Any) -> str:
         return f"{value:g}"
     # A file, or a folder for masks, is named by its last part alone: where it lies is nobody's business here.
     plain = settings_without_paths(value)
+    if isinstance(plain, list) and all(isinstance(one, str | int | float) for one in plain):
+        return " ".join(map(str, plain))
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from slidekit.errors import ReportError
 from slidekit.report.charts import swatch
 from slidekit.report.numerals import count, percent
 from slidekit.report.pen import Pen
@@ -21,6 +25,7 @@ __all__ = [
     "qc_column_height",
     "qc_height",
     "qc_rows",
+    "read_qc_table",
     "tissue_share",
 ]
 
@@ -47,8 +52,17 @@ _MOST_SHARE = 1 + 1e-6
 
 def tissue_share(figures: QCFigures) -> float | None:
     """Masked share of the tissue; None where it is not known, or is no share (in a damaged file)."""
-    share = figures.share_of_tissue
-    return share if share is not None and 0 <= share <= _MOST_SHARE else None
+    return _share(figures.share_of_tissue)
+
+
+def _share(value: float | None) -> float | None:
+    """A share, or None for what is none: files of slides may be damaged, or have been edited."""
+    return value if value is not None and 0 <= value <= _MOST_SHARE else None
+
+
+def _amount(value: float | None) -> float | None:
+    """A finite amount, or None for what is none."""
+    return value if value is not None and 0 <= value < math.inf else None
 
 
 def qc_rows(reports: Sequence[SlideReport]) -> list[dict[str, Any]]:
@@ -64,15 +78,37 @@ def qc_rows(reports: Sequence[SlideReport]) -> list[dict[str, Any]]:
             "slide": report.slide,
             "method": figures.method,
             "reason": figures.reason,
-            "share_of_slide": figures.share_of_slide,
-            "share_of_tissue": figures.share_of_tissue,
-            "area_mm2": figures.area_mm2,
-            "tiles_dropped": figures.tiles_dropped,
+            "share_of_slide": _share(figures.share_of_slide),
+            "share_of_tissue": _share(figures.share_of_tissue),
+            "area_mm2": _amount(figures.area_mm2),
+            "tiles_dropped": _amount(figures.tiles_dropped),
             "parameters": _parameters(figures),
         }
         for report in reports
         for figures in report.qc_figures
     ]
+
+
+def read_qc_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a ``qc_report.csv`` as they stand there, column to text; none where there is no file.
+
+    Raises
+    ------
+    ReportError
+        If it is not such a table.
+    """
+    mend = "Move it away, or name another folder."
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"cannot be read ({error}).", mend=mend, path=path) from error
+    if tuple(reader.fieldnames or ()) != QC_COLUMNS or any(None in row or None in row.values() for row in rows):
+        raise ReportError("is not a table of QC that slidekit wrote.", mend=mend, path=path)
+    return rows
 
 
 def _parameters(figures: QCFigures) -> str:
@@ -137,9 +173,10 @@ def _draw_head(pen: Pen, x: float, top: float, width: float, numbers: _Numbers) 
 def _draw_method(pen: Pen, figures: QCFigures, x: float, base: float, width: float, numbers: _Numbers) -> None:
     if figures.reason:
         swatch(pen, reason_color(figures.reason), x, base)
-    of_tissue, dropped = tissue_share(figures), figures.tiles_dropped
+    of_slide, of_tissue = _share(figures.share_of_slide), tissue_share(figures)
+    dropped = figures.tiles_dropped if _amount(figures.tiles_dropped) is not None else None
     said = (
-        percent(figures.share_of_slide),
+        "–" if of_slide is None else percent(of_slide),
         "–" if of_tissue is None else percent(of_tissue),
         "–" if dropped is None else count(dropped),
     )

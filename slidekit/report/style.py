@@ -60,6 +60,8 @@ STATUS_COLORS: dict[SlideStatus, RGB] = {
 # Overlays of the preview and bars share their colours, so that one legend serves both.
 _REASON_COLORS: dict[str, RGB] = {
     Fate.KEPT: (0, 110, 60),
+    Fate.OUTSIDE_SLIDE: (70, 84, 110),
+    Fate.DUPLICATE: (150, 190, 120),
     Fate.OUTSIDE_ROI: (116, 146, 214),
     Fate.ARTIFACT: (205, 0, 95),
     Fate.BACKGROUND: (190, 194, 200),
@@ -70,12 +72,12 @@ _REASON_COLORS: dict[str, RGB] = {
     Fate.GRAYSPACE: (126, 122, 116),
     Fate.WHITESPACE: (226, 216, 190),
     Fate.NORMALIZER: (204, 121, 167),
-    Fate.MAX_TILES: (86, 170, 190),
+    Fate.MAX_TILES: (150, 60, 170),
 }
-_OTHER_QC: tuple[RGB, ...] = ((150, 60, 170), (108, 52, 140), (186, 120, 204))
+_OTHER_QC: tuple[RGB, ...] = ((0, 165, 190), (0, 116, 140), (90, 200, 215))
 
 
 def reason_color(reason: str) -> RGB:
-    """Colour of a reason; QC methods without one of their own share the purples."""
+    """Colour of a reason; QC methods without one of their own share the blue-greens."""
     color = _REASON_COLORS.get(reason)
     return color or _OTHER_QC[sum(reason.encode("utf-8", "replace")) % len(_OTHER_QC)]

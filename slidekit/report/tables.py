@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ __all__ = ["STAMP", "extraction_rows", "write_qc_table", "write_tables"]
 
 STAMP = "%Y%m%d-%H%M%S"
 """`strftime` format of the time in the names of reports."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
 
 _Row = dict[str, Any]
 
@@ -77,7 +80,9 @@ def write_tables(
     return [*written, write_review(folder / "review.csv", ordered)]
 
 
-def write_qc_table(folder: str | Path, reports: Sequence[SlideReport]) -> Path:
+def write_qc_table(
+    folder: str | Path, reports: Sequence[SlideReport], *, before: Sequence[Mapping[str, str]] = ()
+) -> Path:
     """Write ``qc_report.csv``: one row a slide and QC method; no time or date in it, no folders.
 
     Parameters
@@ -86,10 +91,16 @@ def write_qc_table(folder: str | Path, reports: Sequence[SlideReport]) -> Path:
         Where it goes; made if it is not there.
     reports
         One a slide, in any order.
+    before
+        Rows of an earlier table, of which those of other slides stay.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows = qc_rows(sorted(reports, key=lambda report: (report.slide, report.path)))
+    now = {_cell(report.slide) for report in reports}
+    rows += [{name: row[name] for name in QC_COLUMNS} for row in before if row["slide"] not in now]
+    # By name as it stands in the table; the order of methods within a slide stays.
+    rows.sort(key=lambda row: str(_cell(row["slide"])))
     atomic_write_text(folder / QC_TABLE, _csv_table(rows, QC_COLUMNS))
     return folder / QC_TABLE
 
@@ -216,4 +227,9 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float):
         # Ten digits tell slides apart and do not show the last bit of a division.
         return f"{value:.10g}"
-    return csv_text(value) if isinstance(value, str) else value
+    return _harmless(csv_text(value)) if isinstance(value, str) else value
+
+
+def _harmless(text: str) -> str:
+    """Text that spreadsheets do not run as a formula: of names that others gave to slides, labels and methods."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -79,7 +79,8 @@ class SegmentData:
         found = MaskConfig.load(place)
         if config is not None:
             _check(found, config, place)
-        slides = found.slides or _look_for_slides(place, found)
+        # A list that is empty is that of an export that was killed: what lies there may be of other parameters.
+        slides = found.slides if "slides" in found.model_fields_set else _look_for_slides(place, found)
         for name in slides:
             for file in (image_file(place, name), mask_file(place, name, found.mode)):
                 if not file.is_file():
@@ -107,8 +108,14 @@ class SegmentData:
     @property
     def fingerprint(self) -> str:
         """Tells these data from others: other slides, regions, parameters or parts. 16 hexadecimal digits."""
-        content = repr((self.config.model_dump_json(), self.parts))
+        content = repr((self.used_config.model_dump_json(), self.parts))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def used_config(self) -> MaskConfig:
+        """`config` with only the slides that are used: what else lies in the folder changes nothing."""
+        used = {name: self.config.slides[name] for name in self.slides}
+        return self.config.model_copy(update={"slides": used, "unfinished": ()})
 
     def patients(self) -> dict[str, str]:
         """Slide to patient; a slide of which nobody said so is its own."""

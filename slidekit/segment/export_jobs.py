@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from slidekit.slide.segmentation.config import SegmentMode
 from slidekit.wording import some_of
 
 __all__ = ["ExportJob", "SlidesToSegment", "gather_jobs", "settle_labels"]
+
+
+logger = logging.getLogger(__name__)
 
 
 class SlidesToSegment(Protocol):
@@ -59,28 +63,35 @@ def gather_jobs(dataset: SlidesToSegment) -> list[ExportJob]:
 
 
 def settle_labels(
-    jobs: Sequence[ExportJob], mode: SegmentMode, labels: Sequence[str] | None, artifact_labels: Sequence[str]
+    jobs: Sequence[ExportJob],
+    mode: SegmentMode,
+    labels: Sequence[str] | None,
+    artifact_labels: Sequence[str],
+    *,
+    allow_missing: bool = False,
 ) -> tuple[str, ...] | None:
     """The labels that count, in the order of the classes; None where all regions do.
 
     Raises
     ------
     SpecError
-        If the mode is unknown, or a label is an artifact's as well.
+        If the mode is unknown, `labels` is empty, or a label is an artifact's as well.
     DatasetError
-        If no region has one of the labels.
+        If no region has one of the labels, and that is not allowed.
     """
     if mode not in ("binary", "multiclass", "multilabel"):
         raise SpecError(f"mode={mode!r} is unknown.", mend="Use binary, multiclass or multilabel.")
+    if labels is not None and not labels:
+        raise SpecError("labels holds nothing.", mend="Name a label, or leave labels out.")
     if mode == "binary" and labels is None and not artifact_labels:
         return None
     counts = _count_labels(jobs)
     there = some_of([f"{label!r} ({count})" for label, count in sorted(counts.items())]) or "none"
     if missing := [label for label in (*(labels or ()), *artifact_labels) if label not in counts]:
-        raise DatasetError(
-            f"No region of interest has the label {some_of([repr(label) for label in missing])}.",
-            mend=f"Labels and how many slides have them: {there}.",
-        )
+        what = f"No region of interest has the label {some_of([repr(label) for label in missing])}."
+        if not allow_missing:
+            raise DatasetError(what, mend=f"Labels and how many slides have them: {there}.")
+        logger.warning("%s Labels and how many slides have them: %s.", what, there)
     if labels is not None:
         if doubled := set(labels) & set(artifact_labels):
             raise SpecError(f"{some_of(sorted(doubled))} is among labels and artifact_labels.", mend="Choose one.")

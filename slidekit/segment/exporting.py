@@ -6,22 +6,27 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from slidekit.errors import DatasetError, SlidekitError, SpecError
+from slidekit.errors import DatasetError, SpecError
 from slidekit.io.atomic import atomic_write
+from slidekit.segment.attempts import Failure, attempt
+from slidekit.segment.export_folder import claim_folder, release_folder
 from slidekit.segment.export_jobs import ExportJob, SlidesToSegment, gather_jobs, settle_labels
-from slidekit.segment.mask_config import MASK_CONFIG, ExportedSlide, MaskConfig, image_file, mask_file
+from slidekit.segment.mask_config import ExportedSlide, MaskConfig, image_file, mask_file
 from slidekit.segment.painting import paint_mask
 from slidekit.segment.progress import OnSlide, SlideProgress, SlidesReport, SlideStatus
+from slidekit.segment.reading import read_pair
 from slidekit.slide.identity import file_digest, slide_identity
 from slidekit.slide.image import SlideImage
 from slidekit.slide.parallel import map_ordered, usable_cores
 from slidekit.slide.roi import ROISet, load_rois
 from slidekit.slide.segmentation.config import SegmentMode
+from slidekit.slide.segmentation.mask_polygons import is_number
 from slidekit.wording import some_of
 
 __all__ = ["SlidesToSegment", "export_thumbs_and_masks"]
@@ -50,6 +55,7 @@ def export_thumbs_and_masks(
     mode: SegmentMode = "binary",
     labels: Sequence[str] | None = None,
     artifact_labels: Sequence[str] = (),
+    allow_missing_labels: bool = False,
     mpp_override: float | None = None,
     num_workers: int | None = None,
     on_slide: OnSlide | None = None,
@@ -64,15 +70,18 @@ def export_thumbs_and_masks(
         µm/px of images and masks. A slide is the whole number of pixels that is nearest to that; what its pixels are
         exactly stands in ``mask_config.json``.
     dest
-        Folder; it is made. Slides that are there already are left alone if slide, regions and parameters are the same,
-        so that an export that was stopped goes on.
+        Folder; it is made. Slides that are there already are left alone if slide, regions and parameters are the same
+        and the files are not damaged, so that an export that was stopped goes on. Slides of earlier exports stay, also
+        where `dataset` does not have them.
     overwrite
-        Whether images and masks that are there are made anew, and may be of other parameters.
+        Whether images and masks that are there are made anew, and may be of other parameters, or of no export.
     skip_missing_roi
         Whether slides without regions are left out; else all of them is background.
     mode, labels, artifact_labels
         As for `paint_mask`. Where `labels` is None, ``multiclass`` and ``multilabel`` take all that there are. A slide
         whose regions have none of the labels is background as a whole.
+    allow_missing_labels
+        Whether a label that no region has is no mistake, as where slides are for validation; the log names it.
     mpp_override
         µm/px of the slides' level 0, over what files say; the annotations go before it.
     num_workers
@@ -90,16 +99,16 @@ def export_thumbs_and_masks(
     SpecError
         If parameters make no sense.
     DatasetError
-        If there are no slides, no region has one of the labels, the folder holds something else, or no slide is there
-        in the end.
+        If there are no slides, no region has one of the labels, the folder holds something else, two slides would have
+        one file, or no slide is there in the end.
     """
-    if not 0.05 <= mpp <= 200:
-        raise SpecError(f"mpp={mpp!r} is not µm/px of an image of a slide.", mend="Give 0.05 to 200; 10 is usual.")
+    _check_numbers(mpp, mpp_override, num_workers)
+    wanted, artifacts = _as_labels(labels), _as_labels(artifact_labels) or ()
     jobs = gather_jobs(dataset)
-    found = settle_labels(jobs, mode, [labels] if isinstance(labels, str) else labels, artifact_labels)
-    config = MaskConfig(mpp=mpp, mode=mode, labels=found, artifact_labels=tuple(artifact_labels))
+    found = settle_labels(jobs, mode, wanted, artifacts, allow_missing=allow_missing_labels)
+    config = MaskConfig(mpp=mpp, mode=mode, labels=found, artifact_labels=artifacts)
     folder = Path(dest).expanduser().absolute()
-    config = _settle_folder(folder, config, overwrite)
+    config = claim_folder(folder, config, [job.name for job in jobs], overwrite=overwrite)
     work = _Export(config, folder, overwrite, skip_missing_roi, mpp_override)
     report, slides = _run(work, jobs, num_workers or min(_MOST_THREADS, usable_cores()), on_slide)
     if not slides:
@@ -114,7 +123,7 @@ def _run(
     slides = dict(work.config.slides)
     status: dict[str, SlideStatus] = {}
     reasons: dict[str, str] = {}
-    saved = time.monotonic()
+    saved, done = time.monotonic(), False
     try:
         for job, made in zip(jobs, map_ordered(work, jobs, threads=threads), strict=True):
             status[job.name] = made.status
@@ -130,11 +139,12 @@ def _run(
             if on_slide is not None:
                 on_slide(SlideProgress(job.name, made.status, made.reason, len(status), len(jobs)))
             if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                work.config.model_copy(update={"slides": slides}).save(work.folder)
+                release_folder(work.folder, work.config, slides, done=False)
                 saved = time.monotonic()
+        done = True
     finally:
         # An interrupt must not cost what was exported until then.
-        work.config.model_copy(update={"slides": slides}).save(work.folder)
+        release_folder(work.folder, work.config, slides, done=done)
     return SlidesReport(work.folder, status, reasons), slides
 
 
@@ -147,14 +157,17 @@ class _Export:
         self.config, self.folder = config, folder
         self._overwrite, self._skip_missing, self._mpp = overwrite, skip_missing_roi, mpp_override
 
-    def has_files(self, name: str) -> bool:
-        return image_file(self.folder, name).is_file() and mask_file(self.folder, name, self.config.mode).is_file()
+    def is_whole(self, name: str) -> bool:
+        """Whether the files of a slide are there, and can be trained on."""
+        try:
+            read_pair(self.folder, self.config, name)
+        except (DatasetError, OSError):
+            return False
+        return True
 
     def __call__(self, job: ExportJob) -> _Made:
-        try:
-            return self._export(job)
-        except (SlidekitError, OSError) as error:
-            return _Made("failed", str(error))
+        made = attempt(job.name, partial(self._export, job))
+        return _Made("failed", made.reason) if isinstance(made, Failure) else made
 
     def _export(self, job: ExportJob) -> _Made:
         if job.rois is None and self._skip_missing:
@@ -162,7 +175,7 @@ class _Export:
         regions = "none" if job.rois is None else file_digest(job.rois)
         source = f"{slide_identity(job.path)} mpp={job.mpp or self._mpp or 'file'} rois={regions}"
         known = self.config.slides.get(job.name)
-        if not self._overwrite and known is not None and known.source == source and self.has_files(job.name):
+        if not self._overwrite and known is not None and known.source == source and self.is_whole(job.name):
             return _Made("finished before", slide=known)
         with SlideImage(job.path, annotated_mpp=job.mpp, mpp=self._mpp) as slide:
             rois = ROISet()
@@ -206,18 +219,15 @@ def _png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
 
 
-def _settle_folder(folder: Path, config: MaskConfig, overwrite: bool) -> MaskConfig:
-    """Make the folder, or go on with what is in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / MASK_CONFIG).is_file():
-        return config
-    before = MaskConfig.load(folder)
-    if before.says_the_same(config):
-        return before
-    if not overwrite:
-        raise DatasetError(
-            f"holds masks of other parameters: mpp={before.mpp:g}, mode={before.mode}, labels={before.labels}.",
-            mend="Give another folder, or overwrite=True.",
-            path=folder,
-        )
-    return config
+def _as_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
+    """One label may be given as text."""
+    return None if labels is None else (labels,) if isinstance(labels, str) else tuple(labels)
+
+
+def _check_numbers(mpp: float, mpp_override: float | None, num_workers: int | None) -> None:
+    if not is_number(mpp) or not 0.05 <= mpp <= 200:
+        raise SpecError(f"mpp={mpp!r} is not µm/px of an image of a slide.", mend="Give 0.05 to 200; 10 is usual.")
+    if mpp_override is not None and not is_number(mpp_override):
+        raise SpecError(f"mpp_override={mpp_override!r} is not µm/px.", mend="Give a number.")
+    if num_workers is not None and (not is_number(num_workers) or num_workers < 1):
+        raise SpecError(f"num_workers={num_workers!r} is no number of slides.", mend="Give 1 or more.")

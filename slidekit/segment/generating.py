@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from slidekit.errors import MissingExtraError, SlidekitError, SpecError
+from slidekit.errors import DatasetError, SpecError
+from slidekit.segment.attempts import Failure, attempt
 from slidekit.segment.progress import OnSlide, SlideProgress, SlidesReport, SlideStatus
 from slidekit.segment.roi_files import RoiFiles
-from slidekit.segment.rois import Segmenter, generate_rois
+from slidekit.segment.rois import Segmenter, check_options, generate_rois
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
@@ -61,8 +63,8 @@ def generate_roi_files(
     model
         The network.
     overwrite
-        Whether to generate again what is there, and to replace regions that somebody drew or edited (the file is kept
-        as ``{slide}.csv.backup``).
+        Whether to generate again what is there, and to replace files that somebody drew or edited (they are kept as
+        ``{slide}.csv.backup``, ``generated/{slide}.geojson.backup``).
     mpp
         µm/px of level 0, over what files say.
     on_slide
@@ -73,36 +75,37 @@ def generate_roi_files(
     Returns
     -------
     SlidesReport
-        ``skipped``: somebody drew regions. ``empty``: the network found nothing. Slides that fail are named, with the
-        reason, and the others go on.
+        ``skipped``: somebody drew regions, in whatever format, or edited what was generated. ``empty``: the network
+        found nothing. Slides that fail are named, with the reason, and the others go on, whatever the network raises.
 
     Raises
     ------
     SpecError
         If an option makes no sense.
+    DatasetError
+        If the folder of a slide's regions is a file.
     MissingExtraError
         If the network needs a package that is not installed.
     """
     if unknown := set(options) - {"threshold", "min_area_mm2", "min_hole_mm2", "simplify_um"}:
         raise SpecError(f"{', '.join(sorted(unknown))} is not an option.", mend="See generate_rois.")
+    check_options(**options)
+    folders = {job.folder for job in jobs}
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise DatasetError("is a file, not a folder for regions.", mend="Give a folder.", path=folder)
     spec = ExtractionSpec.create(tile_px=_TILE_PX, tile_mpp=model.config.mpp, roi_method="ignore", mpp=mpp)
     status: dict[str, SlideStatus] = {}
     reasons: dict[str, str] = {}
     for job in jobs:
-        try:
-            status[job.name], reason = _generate(job, model, spec, overwrite, options)
-        except MissingExtraError:
-            # No slide would fare better.
-            raise
-        except (SlidekitError, OSError) as error:
-            status[job.name], reason = "failed", str(error)
+        made = attempt(job.name, partial(_generate, job, model, spec, overwrite, options))
+        status[job.name], reason = ("failed", made.reason) if isinstance(made, Failure) else made
         if reason:
             reasons[job.name] = reason
         if status[job.name] in ("failed", "empty"):
             logger.warning("Slide %s has no generated regions: %s", job.name, reason)
         if on_slide is not None:
             on_slide(SlideProgress(job.name, status[job.name], reason, len(status), len(jobs)))
-    folders = {job.folder for job in jobs}
     return SlidesReport(folders.pop() if len(folders) == 1 else None, status, reasons)
 
 
@@ -111,7 +114,7 @@ def _generate(
 ) -> tuple[SlideStatus, str]:
     files = RoiFiles(job.folder, job.name)
     if not overwrite and (drawn := files.drawn()) is not None:
-        return "skipped", f"it has regions that were drawn or edited: {drawn.name}"
+        return "skipped", _describe(drawn, files)
     key = getattr(model, "key", None)
     made_by = {
         "model": key,
@@ -126,3 +129,10 @@ def _generate(
         rois = generate_rois(wsi, model, apply=False, **options)
         files.write(rois, made_by, wsi.reader.metadata.bounds_origin)
     return ("done", "") if rois else ("empty", "the network finds nothing that is large enough")
+
+
+def _describe(drawn: Path, files: RoiFiles) -> str:
+    reason = f"it has regions that were drawn or edited: {drawn.relative_to(files.folder)}"
+    if files.is_ours():
+        return f"{reason}; extraction takes the generated {files.csv.name} until you remove or replace it"
+    return reason

@@ -45,7 +45,7 @@ class ExportedSlide(BaseModel):
 
 
 class MaskConfig(BaseModel):
-    """What a folder of images and masks holds; Slideflow's keys, and slidekit's `slides` and `artifact_labels`.
+    """What a folder of images and masks holds; Slideflow's keys, and slidekit's others.
 
     Attributes
     ----------
@@ -57,6 +57,9 @@ class MaskConfig(BaseModel):
         Labels of regions whose area was taken out of all others.
     slides
         By name.
+    unfinished
+        Slides whose files may be here and are not in `slides`: of an export that was killed, or out of date. The next
+        export replaces them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +69,7 @@ class MaskConfig(BaseModel):
     labels: tuple[str, ...] | None = None
     artifact_labels: tuple[str, ...] = ()
     slides: dict[str, ExportedSlide] = Field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: str | Path) -> MaskConfig:
@@ -90,14 +94,18 @@ class MaskConfig(BaseModel):
             raise DatasetError(f"key {key!r}: {problem['msg']}.", mend=mend, path=path) from None
 
     def save(self, folder: Path) -> None:
-        """Write the file of a folder, in one step."""
+        """Write the file of a folder, in one step; without `slides` where these were never given."""
         content = self.model_dump(mode="json")
-        content["slides"] = dict(sorted(content["slides"].items()))
+        if "slides" in self.model_fields_set:
+            content["slides"] = dict(sorted(content["slides"].items()))
+        else:
+            del content["slides"]
         atomic_write_text(folder / MASK_CONFIG, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     def says_the_same(self, other: MaskConfig) -> bool:
         """Whether images and masks of both mean the same, whatever the slides."""
-        return self.model_copy(update={"slides": {}}) == other.model_copy(update={"slides": {}})
+        mine, theirs = (one.model_dump(exclude={"slides", "unfinished"}) for one in (self, other))
+        return mine == theirs
 
 
 def image_file(folder: Path, slide: str) -> Path:

@@ -26,6 +26,8 @@ def paint_mask(
 ) -> NDArray[np.uint8]:
     """Paint the regions of a slide; a pixel is what its exact centre is.
 
+    In every mode: a region so small that it lies between the centres is in no pixel.
+
     Parameters
     ----------
     rois
@@ -54,10 +56,14 @@ def paint_mask(
     if mode == "multiclass":
         mask = ClassRegions.of(regions, tuple(labels or ())).paint(raster)
     elif mode == "multilabel":
-        planes = [fill_regions([roi for roi in regions if roi.label == label], raster) for label in labels or ()]
+        planes = [_fill([roi for roi in regions if roi.label == label], raster) for label in labels or ()]
         mask = np.array(planes, np.uint8).reshape(-1, *shape)
     else:
-        mask = fill_regions([roi for roi in regions if labels is None or roi.label in labels], raster).astype(np.uint8)
+        mask = _fill([roi for roi in regions if labels is None or roi.label in labels], raster).astype(np.uint8)
     if artifacts:
-        mask[..., fill_regions(artifacts, raster)] = 0
+        mask[..., _fill(artifacts, raster)] = 0
     return mask
+
+
+def _fill(rois: Sequence[ROI], raster: Raster) -> NDArray[np.bool_]:
+    return fill_regions(rois, raster, keep_small=False)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from slidekit.errors import DatasetError
 from slidekit.segment.data import SegmentData
-from slidekit.segment.mask_config import image_file, mask_file
+from slidekit.segment.mask_config import MaskConfig, image_file, mask_file
 
-__all__ = ["ImageStore", "SlidePair"]
+__all__ = ["ImageStore", "SlidePair", "read_pair"]
 
 _MOST_BYTES = 2 << 30
 
@@ -67,7 +67,7 @@ class ImageStore:
         """
         with self._lock:
             if slide not in self._pairs:
-                pair = _decode(self._data, slide)
+                pair = read_pair(self._data.folder, self._data.config, slide)
                 size = pair.image.nbytes + pair.mask.nbytes
                 if size > self._left:
                     pair = SlidePair(self._mapped(pair.image), self._mapped(pair.mask))
@@ -87,18 +87,27 @@ class ImageStore:
         return mapped
 
 
-def _decode(data: SegmentData, slide: str) -> SlidePair:
-    path, mode = image_file(data.folder, slide), data.config.mode
-    mask_path = mask_file(data.folder, slide, mode)
+def read_pair(folder: Path, config: MaskConfig, slide: str) -> SlidePair:
+    """Decode image and mask of a slide, and make sure that they are what a config says.
+
+    Raises
+    ------
+    DatasetError
+        If they are not, or a file is damaged.
+    OSError
+        If a file cannot be read.
+    """
+    path, mode = image_file(folder, slide), config.mode
+    mask_path = mask_file(folder, slide, mode)
     image = _read_png(path, cv2.IMREAD_COLOR_RGB)
-    classes = len(data.labels) if data.labels is not None else 1
+    classes = len(config.labels) if config.labels is not None else 1
     if mode == "multilabel":
         mask = np.ascontiguousarray(np.moveaxis(_read_planes(mask_path), 0, -1))
         fits, highest = mask.shape[-1] == classes, 1
     else:
         mask = _read_png(mask_path, cv2.IMREAD_UNCHANGED)
         fits, highest = mask.ndim == 2, classes if mode == "multiclass" else 1
-    one = data.config.slides[slide]
+    one = config.slides[slide]
     if mask.shape[:2] != image.shape[:2] or image.shape[:2] != (one.rows, one.columns) or not fits:
         raise DatasetError(
             f"is {mask.shape}, and the image is {image.shape[:2]} where {(one.rows, one.columns)} is expected.",

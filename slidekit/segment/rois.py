@@ -18,11 +18,12 @@ from slidekit.slide.segmentation.mask_polygons import (
     Frame,
     TidyRules,
     class_margins,
+    is_number,
     score_polygons,
     tidy_polygons,
 )
 
-__all__ = ["Segmenter", "SlideScores", "generate_rois", "resolve_segmenter", "rois_of_scores"]
+__all__ = ["Segmenter", "SlideScores", "check_options", "generate_rois", "resolve_segmenter", "rois_of_scores"]
 
 
 class SlideScores(Protocol):
@@ -80,11 +81,9 @@ def generate_rois(
     Raises
     ------
     SpecError
-        If a parameter makes no sense, or the model's classes are not those of its config.
+        If a parameter makes no sense, `model` is none, or its classes are not those of its config.
     """
-    rules = TidyRules(min_area_mm2, min_hole_mm2, simplify_um)
-    if not 0 < threshold < 1:
-        raise SpecError(f"threshold={threshold!r} is no probability.", mend="Give a number between 0 and 1.")
+    rules = check_options(threshold, min_area_mm2, min_hole_mm2, simplify_um)
     segmenter = resolve_segmenter(model)
     values = np.asarray(segmenter.scores(wsi).values, np.float32)
     found = rois_of_scores(values, segmenter.config, wsi, rules, threshold=threshold)
@@ -93,9 +92,40 @@ def generate_rois(
     return found
 
 
+def check_options(
+    threshold: float = 0.5,
+    min_area_mm2: float = 0.01,
+    min_hole_mm2: float = 0.01,
+    simplify_um: float | None = None,
+) -> TidyRules:
+    """Make sure that parameters of `generate_rois` make sense, before any slide is opened.
+
+    Raises
+    ------
+    SpecError
+        If one does not.
+    """
+    if not is_number(threshold) or not 0 < threshold < 1:
+        raise SpecError(f"threshold={threshold!r} is no probability.", mend="Give a number between 0 and 1.")
+    return TidyRules(min_area_mm2, min_hole_mm2, simplify_um)
+
+
 def resolve_segmenter(model: Segmenter | str | Path) -> Segmenter:
-    """A model as it is, or loaded from its folder."""
+    """A model as it is, or loaded from its folder.
+
+    Raises
+    ------
+    SpecError
+        If it is neither.
+    """
     if not isinstance(model, str | Path):
+        if not isinstance(getattr(model, "config", None), SegmentConfig) or not callable(
+            getattr(model, "scores", None)
+        ):
+            raise SpecError(
+                f"{type(model).__name__} is no segmentation network.",
+                mend="Give the folder of a model, or an object with config, a SegmentConfig, and scores(wsi).",
+            )
         return model
     from slidekit.slide.segmentation.predict import Segmenter as TrainedSegmenter
 

@@ -47,6 +47,7 @@ def test_each_reason_to_look_at_a_slide_is_flagged(report, fields, code, said):
         {"blur_burden": math.nan},
         {"unnormalized": 32},
         {"status": "skipped", "reason": "Finished before."},
+        {"status": "skipped", "reason": "No coordinates.", "candidates": 0, "counts": {}, "coordinates": 0},
     ],
 )
 def test_what_is_on_or_under_the_line_is_not_flagged(report, fields):

@@ -11,9 +11,9 @@ def words(**options):
     return {parameter.label: parameter.value for group in parameter_groups(spec) for parameter in group.parameters}
 
 
-@pytest.mark.parametrize("normalizer", [None, "macenko"])
-def test_every_field_of_the_spec_is_told(normalizer):
-    spec = ExtractionSpec.create(tile_px=256, tile_um=128, normalizer=normalizer)
+@pytest.mark.parametrize("options", [{}, {"normalizer": "macenko"}, {"coordinates": "a.csv"}])
+def test_every_field_of_the_spec_is_told(options):
+    spec = ExtractionSpec.create(tile_px=256, tile_um=128, **options)
 
     told = {field for group in parameter_groups(spec) for line in group.parameters for field in line.fields}
 
@@ -27,6 +27,7 @@ def test_every_field_of_the_spec_is_told(normalizer):
         ({"tile_um": "20x"}, "Edge", "256 px at 20x"),
         ({"tile_um": "20x"}, "Resolution", "0.5 µm/px"),
         ({"stride_div": 2}, "Stride", "tile edge / 2 (tiles overlap)"),
+        ({"coordinates": "/Doe/hot.csv"}, "Places", "given in hot.csv: centres, level-0 px"),
         ({"roi_filter_method": 0.7}, "A tile is inside", "more than 70 % of its area"),
         ({"qc": ["otsu", "blur"]}, "Methods", "otsu, blur"),
         ({}, "Methods", "none"),
@@ -56,7 +57,7 @@ class Saver:
 
 
 def test_folders_among_the_settings_of_qc_are_not_told():
-    assert words(qc=Saver())["Methods"] == 'Saver (dest masks, net ["a.onnx"], at 0.5 µm/px)'
+    assert words(qc=Saver())["Methods"] == "Saver (dest masks, net a.onnx, at 0.5 µm/px)"
 
 
 class Method:
@@ -72,4 +73,13 @@ def _mask(wsi):
 
 
 def test_qc_objects_are_told_with_their_parameters_and_functions_by_name():
-    assert words(qc=[Method(), _mask])["Methods"] == 'Method (sigma 3, words ["a"]), _mask'
+    assert words(qc=[Method(), _mask])["Methods"] == "Method (sigma 3, words a), _mask"
+
+
+def test_combined_methods_are_told_in_words():
+    from slidekit.slide import qc
+
+    said = words(qc=(qc.Otsu() | qc.Pen(inks=["blue"])) & ~qc.Fold())["Methods"]
+
+    assert said.startswith("(Otsu (min_saturation 0.03) | Pen (inks blue, ")
+    assert ") & ~Fold (" in said

@@ -13,7 +13,7 @@ import pytest
 from slidekit.report import write_qc_table, write_tables
 from slidekit.report.cohort_qc import qc_blocks
 from slidekit.report.entries import make_entries
-from slidekit.report.qc_table import QC_COLUMNS, qc_height
+from slidekit.report.qc_table import QC_COLUMNS, qc_height, qc_rows, read_qc_table
 from slidekit.slide.report_model import QCFigures, SlideReport
 
 CREATED = datetime(2026, 2, 3, 14, 5, 6)
@@ -184,3 +184,23 @@ def test_artifact_regions_are_among_the_facts_and_in_the_legend(make_pdf, report
     assert "3 · 1.25 mm²" in shown
     # Fact and legend of the one slide; nothing of it with the other.
     assert shown.count("artifact region") == 2
+
+
+def test_figures_of_a_damaged_file_are_left_empty() -> None:
+    figures = QCFigures(
+        method="otsu", share_of_slide=float("nan"), share_of_tissue=9e9, area_mm2=-1.0, tiles_dropped=-4
+    )
+
+    (row,) = qc_rows([SlideReport(slide="s", status="done", qc_methods=(figures,))])
+
+    assert [row[name] for name in ("share_of_slide", "share_of_tissue", "area_mm2", "tiles_dropped")] == [None] * 4
+
+
+@pytest.mark.parametrize("name", ["=cmd|x", "+1", "-1", "@a"])
+def test_no_cell_of_text_is_a_formula(name, tmp_path) -> None:
+    figures = QCFigures(method=name, reason=name, share_of_slide=0.5)
+
+    write_qc_table(tmp_path, [SlideReport(slide=name, status="done", qc_methods=(figures,))])
+
+    (row,) = read_qc_table(tmp_path / "qc_report.csv")
+    assert [row[column] for column in ("slide", "method", "reason")] == [f"'{name}"] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import shapely
 
 from slidekit.errors import DatasetError, SpecError
+from slidekit.segment.data import SegmentData
 from slidekit.segment.exporting import export_thumbs_and_masks
 from slidekit.segment.mask_config import MaskConfig
 from slidekit.segment.painting import paint_mask
@@ -125,3 +127,146 @@ def test_nothing_to_export_is_an_error(cohort, tmp_path) -> None:
         export_thumbs_and_masks(cohort.dataset(tmp_path / "rois"), 10, tmp_path / "out")
     with pytest.raises(SpecError, match="mpp=0"):
         export_thumbs_and_masks(cohort.dataset(), 0, tmp_path / "out")
+
+
+class KilledError(BaseException):
+    """A kill, as far as a test can have one."""
+
+
+def test_masks_of_two_configs_are_never_mixed_whenever_the_export_is_killed(cohort, tmp_path) -> None:
+    # Arrange: masks of two labels, then of the same in the other order, killed after the first slide
+    options = {"mode": "multiclass", "num_workers": 1}
+    export_thumbs_and_masks(cohort.dataset(), 10, tmp_path, labels=["tissue", "tumor"], **options)
+
+    def kill(settled) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        export_thumbs_and_masks(
+            cohort.dataset(), 10, tmp_path, labels=["tumor", "tissue"], overwrite=True, on_slide=kill, **options
+        )
+    # Act, Assert: what is there is of the new config, and nothing else of it is used
+    with pytest.raises(DatasetError, match="other parameters"):
+        export_thumbs_and_masks(cohort.dataset(), 10, tmp_path, labels=["tissue", "tumor"], **options)
+    assert SegmentData.open(tmp_path).slides == ("s0",)
+    # Act, Assert: killed before anything of it was noted
+    MaskConfig.load(tmp_path).model_copy(update={"slides": {}, "unfinished": ("s0", "s1", "s2")}).save(tmp_path)
+    with pytest.raises(DatasetError, match="no image"):
+        SegmentData.open(tmp_path)
+    report = export_thumbs_and_masks(cohort.dataset(), 10, tmp_path, labels=["tumor", "tissue"], **options)
+    assert report.having("done") == ("s0", "s1", "s2")
+    assert MaskConfig.load(tmp_path).unfinished == ()
+
+
+def test_pictures_of_no_export_are_not_overwritten(cohort, tmp_path) -> None:
+    # Arrange
+    (tmp_path / "s1.png").write_bytes(b"mine")
+    # Act, Assert
+    with pytest.raises(DatasetError, match=r"no export wrote: s1\.png"):
+        export_thumbs_and_masks(cohort.dataset(), 10, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["s1.png"]
+    # Act, Assert: nor beside an export
+    export_thumbs_and_masks(cohort.dataset().filter({"slide": ["s0"]}), 10, tmp_path)
+    with pytest.raises(DatasetError, match=r"s1\.png"):
+        export_thumbs_and_masks(cohort.dataset(), 10, tmp_path)
+    assert (tmp_path / "s1.png").read_bytes() == b"mine"
+    assert export_thumbs_and_masks(cohort.dataset(), 10, tmp_path, overwrite=True).status["s1"] == "done"
+
+
+def test_a_slide_without_regions_any_more_may_come_back(cohort, tmp_path) -> None:
+    # Arrange
+    rois, dest = tmp_path / "rois", tmp_path / "out"
+    shutil.copytree(cohort.folder / "rois", rois)
+    export_thumbs_and_masks(cohort.dataset(rois), 10, dest)
+    (rois / "s1.csv").rename(rois / "aside")
+    assert export_thumbs_and_masks(cohort.dataset(rois), 10, dest).status["s1"] == "skipped"
+    (rois / "aside").rename(rois / "s1.csv")
+    # Act, Assert: its old files are the export's own
+    assert export_thumbs_and_masks(cohort.dataset(rois), 10, dest).status["s1"] == "done"
+
+
+@pytest.mark.parametrize("file", ["s0.png", "s0.mask.png"])
+def test_damaged_files_are_made_anew(cohort, tmp_path, file) -> None:
+    # Arrange
+    one = cohort.dataset().filter({"slide": ["s0"]})
+    export_thumbs_and_masks(one, 10, tmp_path)
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(b"torn")
+    # Act
+    report = export_thumbs_and_masks(one, 10, tmp_path)
+    # Assert
+    assert report.status == {"s0": "done"}
+    assert (tmp_path / file).read_bytes() == whole
+
+
+def test_two_slides_of_one_file_are_refused(cohort, tmp_path) -> None:
+    # Arrange: a Dataset takes such a file for no slide, if it is not named
+    whole = cohort.dataset()
+    dataset = SimpleNamespace(
+        paths=lambda: {"s0": whole.paths()["s0"], "s0.mask": whole.paths()["s1"]},
+        roi_files=dict,
+        mpp=dict,
+        patients=dict,
+    )
+    # Act, Assert
+    with pytest.raises(DatasetError, match=r"'s0' and the image of 's0\.mask' would be one file"):
+        export_thumbs_and_masks(dataset, 10, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_whatever_one_slide_raises_the_others_go_on(cohort, tmp_path, monkeypatch) -> None:
+    # Arrange
+    def fail(rois, *rest, **options):
+        if any(roi.polygon.equals(cohort.tissue["s1"]) for roi in rois):
+            raise ValueError("odd")
+        return paint_mask(rois, *rest, **options)
+
+    monkeypatch.setattr("slidekit.segment.exporting.paint_mask", fail)
+    # Act
+    report = export_thumbs_and_masks(cohort.dataset(), 10, tmp_path)
+    # Assert: its type, and where it arose
+    assert report.having("done") == ("s0", "s2")
+    assert report.failed["s1"].startswith("ValueError: odd (test_exporting.py, line ")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"mpp": "10x"}, SpecError, "mpp='10x'"),
+        ({"mpp_override": "0.5"}, SpecError, "mpp_override='0.5'"),
+        ({"num_workers": -1}, SpecError, "num_workers=-1"),
+        ({"labels": []}, SpecError, "labels holds nothing"),
+        ({"artifact_labels": "pen"}, DatasetError, "the label 'pen'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_any_work(cohort, tmp_path, options, kind, said) -> None:
+    with pytest.raises(kind, match=said):
+        export_thumbs_and_masks(cohort.dataset(), **{"mpp": 10, "dest": tmp_path / "out", **options})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder(cohort, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match="is a file"):
+        export_thumbs_and_masks(cohort.dataset(), 10, tmp_path / "file")
+
+
+def test_one_artifact_label_may_be_text(cohort, tmp_path) -> None:
+    export_thumbs_and_masks(cohort.dataset(), 10, tmp_path, artifact_labels="tumor")
+    assert MaskConfig.load(tmp_path).artifact_labels == ("tumor",)
+
+
+def test_a_missing_label_may_be_allowed(cohort, tmp_path, caplog) -> None:
+    export_thumbs_and_masks(
+        cohort.dataset(), 10, tmp_path, mode="multilabel", labels=["tissue", "fat"], allow_missing_labels=True
+    )
+    assert MaskConfig.load(tmp_path).labels == ("tissue", "fat")
+    assert "label 'fat'" in caplog.text
+    assert np.load(tmp_path / "s0.mask.npz")["mask"].any(axis=(1, 2)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize(("left", "pixels"), [(4.1, 0), (4.45, 1)])
+def test_a_region_below_a_pixel_counts_where_it_holds_the_centre(mode, left, pixels) -> None:
+    rois = [ROI("a", "x", shapely.box(left, 4.45, left + 0.1, 4.55))]
+    assert np.sum(paint_mask(rois, (10, 10), (10, 10), mode=mode, labels=("x",))) == pixels

@@ -12,7 +12,7 @@ import shapely
 
 from slidekit import WSI, Dataset
 from slidekit.errors import DatasetError, SlideReadError, SpecError
-from slidekit.segment import generate_rois
+from slidekit.segment import generate_rois, roi_files
 from slidekit.slide.roi import ROI, load_rois, write_roi_csv
 from slidekit.slide.segmentation.config import SegmentConfig
 
@@ -195,4 +195,92 @@ class TestDataset:
             Dataset(slides=cohort.folder / "slides").generate_rois(oracle)
         with pytest.raises(SpecError, match="tresh is not an option"):
             cohort.dataset().generate_rois(oracle, tresh=1)
+        assert oracle.asked == []
+
+    @pytest.mark.parametrize("name", ["s0.geojson", "s0.xml", "s0.JSON", "generated/s0.geojson"])
+    def test_what_a_person_draws_beside_generated_regions_is_seen(self, cohort, oracle, tmp_path, name) -> None:
+        # Arrange: somebody looks at what was generated, and draws
+        cohort.dataset(tmp_path).generate_rois(oracle)
+        generated = (tmp_path / "s0.csv").read_bytes()
+        (tmp_path / name).write_text('{"type": "FeatureCollection", "features": []}')
+        oracle.key = "another"
+        # Act
+        report = cohort.dataset(tmp_path).generate_rois(oracle)
+        # Assert
+        assert report.status == {"s0": "skipped", "s1": "done", "s2": "done"}
+        assert name in report.reasons["s0"]
+        assert "the generated s0.csv until" in report.reasons["s0"]
+        assert (tmp_path / "s0.csv").read_bytes() == generated
+        # Act, Assert: asked for, it is kept
+        assert cohort.dataset(tmp_path).generate_rois(oracle, overwrite=True).status["s0"] == "done"
+        kept = tmp_path / (f"{name}.backup" if name.startswith("generated") else name)
+        assert "FeatureCollection" in kept.read_text()
+        assert load_rois(tmp_path / "generated" / "s0.geojson")
+
+    @pytest.mark.parametrize("write", range(4))
+    def test_whenever_it_is_killed_what_it_wrote_is_known_as_its_own(
+        self, cohort, oracle, tmp_path, monkeypatch, write
+    ) -> None:
+        # Arrange: regions of one model; a kill at one of the writes of another's
+        one = cohort.dataset(tmp_path).filter({"slide": ["s0"]})
+        one.generate_rois(oracle)
+        before = (tmp_path / "s0.csv").read_bytes()
+        oracle.key = "another"
+        writes = []
+
+        def stop(*rest, **options):
+            writes.append(rest)
+            if len(writes) > write:
+                raise KeyboardInterrupt
+            return (real_text if isinstance(rest[-1], str) else real)(*rest, **options)
+
+        real, real_text = roi_files.atomic_write, roi_files.atomic_write_text
+        with monkeypatch.context() as patch:
+            patch.setattr(roi_files, "atomic_write", stop)
+            patch.setattr(roi_files, "atomic_write_text", stop)
+            with pytest.raises(KeyboardInterrupt):
+                one.generate_rois(oracle, threshold=0.3)
+        # Act
+        report = one.generate_rois(oracle, threshold=0.3)
+        # Assert
+        assert report.status == {"s0": "done"}
+        assert (tmp_path / "s0.csv").read_bytes() != before
+        assert one.generate_rois(oracle, threshold=0.3).status == {"s0": "finished before"}
+        assert not list(tmp_path.rglob("*.backup"))
+
+    def test_whatever_a_segmenter_raises_the_other_slides_go_on(self, cohort, oracle, tmp_path) -> None:
+        # Arrange
+        scores = oracle.scores
+        oracle.scores = lambda wsi: {}["cuDNN"] if wsi.name == "s0" else scores(wsi)
+        # Act
+        report = cohort.dataset(tmp_path).generate_rois(oracle)
+        # Assert
+        assert report.status == {"s0": "failed", "s1": "done", "s2": "done"}
+        assert report.failed["s0"].startswith("KeyError: 'cuDNN' (test_rois.py, line ")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"min_area_mm2": -1},
+            {"min_area_mm2": "x"},
+            {"min_area_mm2": None},
+            {"min_hole_mm2": True},
+            {"simplify_um": float("nan")},
+            {"threshold": "a"},
+            {"threshold": 2},
+        ],
+    )
+    def test_options_that_make_no_sense_are_found_before_any_slide(self, cohort, oracle, tmp_path, options) -> None:
+        with pytest.raises(SpecError, match=next(iter(options))):
+            cohort.dataset(tmp_path).generate_rois(oracle, **options)
+        assert oracle.asked == []
+
+    def test_what_is_no_model_and_no_folder_is_told(self, cohort, oracle, tmp_path) -> None:
+        with pytest.raises(SpecError, match="NoneType is no segmentation network"):
+            cohort.dataset(tmp_path).generate_rois(None)
+        with pytest.raises(SpecError, match="mpp"):
+            cohort.dataset(tmp_path).generate_rois(oracle, mpp="10x")
+        (tmp_path / "file").touch()
+        with pytest.raises(DatasetError, match="is a file"):
+            cohort.dataset(tmp_path).generate_rois(oracle, dest=tmp_path / "file")
         assert oracle.asked == []

@@ -23,7 +23,7 @@ from slidekit.slide.segmentation.predict import MODEL
 if TYPE_CHECKING:
     from slidekit.segment.training.keras import KerasTraining
 
-__all__ = ["HISTORY", "fit"]
+__all__ = ["HISTORY", "fit", "training_fingerprint"]
 
 HISTORY = "history.csv"
 """Name of the table of epochs beside it."""
@@ -68,7 +68,7 @@ def fit(
     MissingExtraError
         If Keras is not installed.
     """
-    fingerprint = _fingerprint(config, data)
+    fingerprint = training_fingerprint(config, data)
     checkpoint = Checkpoint.load(folder)
     if checkpoint is not None:
         checkpoint.check(fingerprint, folder)
@@ -145,6 +145,7 @@ def _make(config: SegmentConfig) -> KerasTraining:
     return training
 
 
-def _fingerprint(config: SegmentConfig, data: TrainingData) -> str:
+def training_fingerprint(config: SegmentConfig, data: TrainingData) -> str:
+    """Tell a training from those of other configs or other data."""
     text = json.dumps([config.model_dump(mode="json"), data.fingerprint])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,8 @@ from slidekit.segment.splitting import split_data
 from slidekit.segment.training.base import Batch, OnBatch, OnEpoch, ValidationBatch
 from slidekit.segment.training.checkpoint import CHECKPOINT, best_epoch
 from slidekit.segment.training.history import EpochResult
-from slidekit.segment.training.loop import HISTORY, fit
+from slidekit.segment.training.loop import fit, training_fingerprint
+from slidekit.segment.training.stage import prepare_stage, publish_stage
 from slidekit.slide.segmentation.config import SegmentConfig
 from slidekit.slide.segmentation.predict import MODEL
 
@@ -92,18 +93,21 @@ def train(
         Of the network and its training.
     dataset
         Slides with regions of interest, such as `slidekit.Dataset`; their images and masks are exported into
-        ``{dest}/data``. With `data_source`, only these slides of it are used.
+        ``{dest}/data``; slides that lie there from an earlier call are not used. With `data_source`, only these
+        slides of it are used.
     val_dataset
         Slides to validate on. Without, ``config.val_fraction`` of the patients validate; of one patient only, a part
-        of each slide, with a warning.
+        of each slide, with a warning. A label that none of them has is no mistake: its Dice is NaN where the network
+        does not find it either.
     data_source
-        Folder of `slidekit.segment.export_thumbs_and_masks`, instead of an export.
+        Folder of `slidekit.segment.export_thumbs_and_masks`, instead of an export; without `dataset`, all slides in it.
     num_workers
         Threads that make crops beside the network.
     dest
         Folder of the model, made where it is missing.
     overwrite
-        Whether another network in it is replaced, and slides are exported anew.
+        Whether another network in it is replaced, and slides are exported anew. The network that is there stays until
+        the new one is trained; killed before, the same call goes on.
     on_slide, on_epoch, on_batch
         Told of the progress: of the export, after each epoch, after each batch.
 
@@ -126,16 +130,18 @@ def train(
     config = config.with_labels(training.labels)
     data = _Crops(training, validation, config)
     folder.mkdir(parents=True, exist_ok=True)
+    place = folder
     if overwrite:
-        for name in (CHECKPOINT, MODEL, HISTORY):
-            (folder / name).unlink(missing_ok=True)
+        place = prepare_stage(folder, training_fingerprint(config, data))
     elif (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
         raise SpecError(
             "The folder holds a network already, which was not trained here.",
             mend="Train into another folder, or with overwrite=True.",
             path=folder,
         )
-    history = fit(config, data, folder, num_workers=num_workers, on_epoch=on_epoch, on_batch=on_batch)
+    history = fit(config, data, place, num_workers=num_workers, on_epoch=on_epoch, on_batch=on_batch)
+    if place != folder:
+        publish_stage(folder)
     return TrainedModel(folder, config, tuple(history), training.slides, validation.slides)
 
 
@@ -155,7 +161,7 @@ class _Crops:
     @cached_property
     def fingerprint(self) -> str:
         # By names, sizes and what was exported: bytes of pictures are not read once more for it.
-        return repr([(side.parts, side.config.model_dump(mode="json")) for side in self._sides])
+        return repr([(side.parts, side.used_config.model_dump(mode="json")) for side in self._sides])
 
     def batch(self, epoch: int, step: int) -> Batch:
         return self._training.batch(epoch, step)
@@ -198,7 +204,9 @@ def _gather(
         return split_data(_export(config, dataset, folder / "slides", export), config)
     else:
         training = _export(config, dataset, folder / "training", export)
-        validation = _export(config.with_labels(training.labels), val_dataset, folder / "validation", export)
+        # In binary mode, too, labels that are given may be on the slides to train on alone.
+        options = {**export, "allow_missing_labels": True}
+        validation = _export(config.with_labels(training.labels), val_dataset, folder / "validation", options)
     if both := sorted(set(training.slides) & set(validation.slides)):
         raise DatasetError(
             f"Slides to train on are among those to validate on: {', '.join(both)}.",
@@ -211,7 +219,8 @@ def _gather(
 
 def _export(config: SegmentConfig, dataset: SlidesToSegment, dest: Path, export: dict[str, Any]) -> SegmentData:
     export_thumbs_and_masks(dataset, config.mpp, dest, mode=config.mode, labels=config.labels, **export)
-    return SegmentData.open(dest, config)
+    # The folder may hold slides of an earlier call as well.
+    return _of(SegmentData.open(dest, config), dataset)
 
 
 def _of(data: SegmentData, dataset: SlidesToSegment) -> SegmentData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.errors import QCError
 from slidekit.pixels.image import RGBImage
 from slidekit.pixels.readers.base import Level
 
 if TYPE_CHECKING:
     from slidekit.slide.qc.mask import QCMask
 
-__all__ = ["BoolMask", "QCMethod", "SlideView"]
+__all__ = ["BoolMask", "QCMethod", "SlideView", "refuse_class", "to_number"]
 
 BoolMask = npt.NDArray[np.bool_]
 """(rows, columns) over the whole slide; True = discard."""
@@ -147,9 +149,54 @@ class QCMethod(ABC):
         return self.of if isinstance(self, Not) and isinstance(self.of, QCMethod) else Not(self)
 
 
+def refuse_class(method: Callable[..., Any]) -> None:
+    """See that a method is not its class, as where the brackets of ``qc.Pen()`` were forgotten.
+
+    Raises
+    ------
+    QCError
+        For a class.
+    """
+    if isinstance(method, type):
+        name = f"qc.{method.__name__}" if method.__module__.startswith("slidekit.") else method.__name__
+        raise QCError(f"{name} is a class, not a QC method.", mend=f"Give {name}(), not {name}.")
+
+
+def to_number(word: str, **values: Any) -> list[float]:
+    """Parameters of a method as finite numbers.
+
+    Parameters
+    ----------
+    word
+        Name of the method, for the message.
+    **values
+        Anything that may be numbers, by name.
+
+    Raises
+    ------
+    QCError
+        For one that is not a finite number.
+    """
+    numbers = []
+    for name, value in values.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise QCError(f"{word} QC cannot work with {name}={value!r}.", mend="Use a number.")
+        numbers.append(number)
+    return numbers
+
+
 def _combined(kind: str, left: Callable[..., Any], right: Callable[..., Any]) -> QCMethod:
     from slidekit.slide.qc.combine import And, Or
 
+    for one in (left, right):
+        if isinstance(one, str):
+            raise QCError(
+                f"{one!r} is a word, which cannot be combined.", mend="Combine methods, such as qc.Otsu() | qc.Pen()."
+            )
     if not (callable(left) and callable(right)):
         return NotImplemented
     return Or((left, right)) if kind == "Or" else And((left, right))

@@ -10,7 +10,7 @@ import numpy as np
 
 from slidekit.errors import QCError
 from slidekit.slide.fingerprint import describe_callable
-from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
+from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, refuse_class
 from slidekit.slide.qc.making import make_mask, method_name, method_reason
 
 __all__ = ["And", "Not", "Or"]
@@ -26,7 +26,11 @@ class _Combined(QCMethod):
     """A method made of others; its name and reason are its parts'."""
 
     def __init__(self, methods: Iterable[Part]) -> None:
+        if isinstance(methods, str | Mapping) or not isinstance(methods, Iterable):
+            raise QCError(f"{methods!r} is not a list of QC methods.", mend="Combine methods: qc.Otsu() | qc.Pen().")
         self.methods = tuple(_method(one) for one in methods)
+        if not self.methods:
+            raise QCError("There is no QC method to combine.", mend="Combine methods: qc.Otsu() | qc.Pen().")
 
     def parameters(self) -> dict[str, Any]:
         """The parts, each described as in an extraction's parameters."""
@@ -155,6 +159,7 @@ def _bracketed(method: Callable[..., Any], around: type[QCMethod]) -> str:
 def _method(part: Part) -> Callable[..., Any]:
     """A method as it is, or from its description."""
     if callable(part):
+        refuse_class(part)
         return part
     if not isinstance(part, Mapping):
         raise QCError(f"{part!r} is not a QC method.", mend="Combine methods and functions, such as qc.Otsu().")

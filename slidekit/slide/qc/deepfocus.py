@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ class DeepFocus(StridedDL):
     Parameters
     ----------
     ckpt
-        Weights: the prefix of a checkpoint of TensorFlow (``…/ver5``), a ``.weights.h5``, or a whole model (``.keras``,
-        ``.h5``).
+        Weights: the prefix of a checkpoint of TensorFlow (``…/ver5``), or one of its files; a
+        ``.weights.h5``, or a whole model (``.keras``, ``.h5``).
     buffer, pred_threshold
         As in `StridedDL`.
     tile_um
@@ -73,7 +74,9 @@ class DeepFocus(StridedDL):
     ) -> None:
         if ckpt is None:
             raise QCError("DeepFocus needs the weights of its network.", mend=_WEIGHTS)
-        scorer = FileScorer(ckpt, "deepfocus")
+        # Whoever sees two files gives one of them.
+        prefix = re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(ckpt))
+        scorer = FileScorer(prefix, "deepfocus")
         super().__init__(scorer, _OUT_OF_FOCUS, _TILE_PX, tile_um, buffer, pred_threshold, **options)
         self.ckpt = str(ckpt)
 
@@ -85,8 +88,4 @@ class DeepFocus(StridedDL):
 
     def parameters(self) -> dict[str, Any]:
         """Everything that the mask depends on, as plain JSON values; of the weights their name and digest."""
-        left_out = {"ckpt"}
-        if type(self).preprocess is DeepFocus.preprocess:
-            # Known by the method's name: the fingerprint of its code differs from Python to Python.
-            left_out.add("preprocess")
-        return {key: value for key, value in super().parameters().items() if key not in left_out}
+        return {key: value for key, value in super().parameters().items() if key != "ckpt"}

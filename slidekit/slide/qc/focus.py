@@ -14,7 +14,7 @@ import numpy.typing as npt
 from slidekit.errors import QCError
 from slidekit.pixels.image import RGBImage
 from slidekit.slide.fate import Fate
-from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
+from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.focus_network import CELL_PX, HALO_PX, WINDOW_CELLS, FocusNetwork
 
 __all__ = ["Focus", "FocusMap", "tissue_cells"]
@@ -77,11 +77,10 @@ class Focus(QCMethod):
         weights: str | Path | None = None,
         sha256: str | None = None,
     ) -> None:
-        _check_threshold(threshold)
-        if not 0 <= smooth_um < math.inf:
+        self.threshold, self.smooth_um = to_number("focus", threshold=threshold, smooth_um=smooth_um)
+        _check_threshold(self.threshold)
+        if self.smooth_um < 0:
             raise QCError(f"focus QC cannot average over smooth_um={smooth_um}.", mend="Use microns, or 0 for none.")
-        self.threshold = float(threshold)
-        self.smooth_um = float(smooth_um)
         self.weights = None if weights is None else str(weights)
         self.sha256 = FocusNetwork.checksum(self.weights)
         if sha256 is not None and sha256 != self.sha256:
@@ -175,21 +174,36 @@ def _grid(wsi: SlideView) -> tuple[float, float]:
 
 
 def _parts_with_tissue(wsi: SlideView, columns: float, rows: float) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of cells to read together: windows side by side that a small level does not show as glass."""
+    """Rows and columns of cells to read together: windows side by side, each begun where there is tissue.
+
+    Where a small level shows glass there are none.
+    """
     across, down = math.ceil(columns / CELL_PX), math.ceil(rows / CELL_PX)
     small = min(level.width for level in wsi.levels) * _SMALL_LEVEL <= columns
-    tissue = tissue_cells(wsi.overview(across * 2, down * 2), 2) if small else np.ones((down, across), np.bool_)
-    for y in range(0, down, WINDOW_CELLS):
+    tissue = np.ones((down, across), np.bool_)
+    if small:
+        # Cells beside tissue as well: at the network's resolution they may be just within what counts as such.
+        shown = tissue_cells(wsi.overview(across * 2, down * 2), 2)
+        tissue = cv2.dilate(shown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    y, rows_there = 0, np.logical_or.reduce(tissue, axis=1)
+    while rows_there[y:].any():
+        y += int(rows_there[y:].argmax())
         band = slice(y, min(y + WINDOW_CELLS, down))
-        first = None
-        for x in range(0, across + WINDOW_CELLS, WINDOW_CELLS):
-            wanted = bool(tissue[band, x : x + WINDOW_CELLS].any())
-            full = first is not None and x - first >= _MOST_WINDOWS * WINDOW_CELLS
-            if first is not None and (not wanted or full):
-                yield band, slice(first, min(x, across))
-                first = None
-            if wanted and first is None:
-                first = x
+        x, columns_there = 0, np.logical_or.reduce(tissue[band], axis=0)
+        while columns_there[x:].any():
+            first = x = x + int(columns_there[x:].argmax())
+            while columns_there[x : x + WINDOW_CELLS].any() and x - first < _MOST_WINDOWS * WINDOW_CELLS:
+                x += WINDOW_CELLS
+            yield _around_tissue(tissue, band, slice(first, min(x, across)))
+        y += WINDOW_CELLS
+
+
+def _around_tissue(tissue: BoolMask, rows: slice, columns: slice) -> tuple[slice, slice]:
+    """The smallest part of these rows and columns that has all of their tissue, of which there is some."""
+    found = cv2.boundingRect(np.ascontiguousarray(tissue[rows, columns]).astype(np.uint8))
+    x, y, width, height = (int(value) for value in found)
+    top, left = rows.start + y, columns.start + x
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _read(wsi: SlideView, size: tuple[float, float], cells: tuple[slice, slice]) -> RGBImage:

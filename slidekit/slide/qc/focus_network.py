@@ -111,8 +111,10 @@ def _steps(values: npt.NDArray[np.uint8] | npt.NDArray[np.int16], axis: int) -> 
 
 
 def _strength(differences: npt.NDArray[np.int16]) -> npt.NDArray[np.uint16]:
-    """Absolute values, in sixteenths of a grey level: at most 16 · 2040."""
-    return np.asarray(np.abs(differences) * np.int16(_FINE)).view(np.uint16)
+    """Absolute values, in sixteenths of a grey level: at most 16 · 2040. They take the place of the differences."""
+    np.abs(differences, out=differences)
+    np.multiply(differences, np.int16(_FINE), out=differences)
+    return differences.view(np.uint16)
 
 
 def _averaged(image: npt.NDArray[Any], halvings: int) -> npt.NDArray[Any]:

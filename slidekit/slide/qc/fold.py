@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
+from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.densities import Densities, kernel, optical_densities, overview_size
 from slidekit.slide.qc.pen import Pen
 
@@ -97,19 +97,18 @@ class Fold(QCMethod):
         max_width_um: float = 250.0,
         min_area_mm2: float = 0.01,
     ) -> None:
-        self.mpp = float(mpp)
-        self.min_increase = float(min_increase)
-        self.min_rank = float(min_rank)
-        self.max_shift = float(max_shift)
-        self.surround_um = float(surround_um)
-        self.min_elongation = float(min_elongation)
-        self.max_width_um = float(max_width_um)
-        self.min_area_mm2 = float(min_area_mm2)
+        self.mpp, self.min_increase, self.min_rank, self.max_shift = to_number(
+            "fold", mpp=mpp, min_increase=min_increase, min_rank=min_rank, max_shift=max_shift
+        )
+        self.surround_um, self.min_elongation, self.max_width_um, self.min_area_mm2 = to_number(
+            "fold",
+            surround_um=surround_um,
+            min_elongation=min_elongation,
+            max_width_um=max_width_um,
+            min_area_mm2=min_area_mm2,
+        )
         positive = (self.mpp, self.max_shift, self.surround_um, self.min_elongation, self.max_width_um)
-        increases = (self.min_increase, self.min_rank)
-        # Asked for and not refused, so that NaN fails too.
-        right = all(0 < value < math.inf for value in positive) and all(1 < value < math.inf for value in increases)
-        if not (right and self.min_area_mm2 >= 0):
+        if min(positive) <= 0 or min(self.min_increase, self.min_rank) <= 1 or self.min_area_mm2 < 0:
             raise QCError(
                 f"fold QC cannot work with {self!r}.",
                 mend="Use positive numbers, and min_increase and min_rank above 1.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
 from slidekit.slide.qc.mask import QCMask, join_masks
 
-__all__ = ["check_mask", "make_mask", "make_masks", "method_name", "method_reason"]
+__all__ = ["check_mask", "make_mask", "make_masks", "method_name", "method_reason", "number_names"]
 
 _CONTRACT = "It must return a 2-D array of bool, True = discard, that covers the whole slide."
 
@@ -21,14 +22,52 @@ _TAKEN = frozenset(Fate) - {Fate.BACKGROUND, Fate.OUT_OF_FOCUS}
 """Reasons that no QC method can have; background and focus are for methods to claim."""
 
 
+_SLACK = 0.01
+"""Pyramids whose levels are cropped or padded to whole tiles differ from level 0 by about as much."""
+
+
 def method_name(method: Callable[..., Any]) -> str:
-    """The word of a method in reports: of a plain function its own name."""
-    return method.name if isinstance(method, QCMethod) else getattr(method, "__name__", type(method).__name__)
+    """The word of a method in reports: of a plain function its own name.
+
+    Raises
+    ------
+    QCError
+        For a `QCMethod` that has none.
+    """
+    if not isinstance(method, QCMethod):
+        return getattr(method, "__name__", type(method).__name__)
+    name = getattr(method, "name", None)
+    if not isinstance(name, str):
+        kind = type(method).__name__
+        raise QCError(f"QC method {kind} has no name.", mend=f'Give its class one, such as name = "{kind.lower()}".')
+    return name
 
 
 def method_reason(method: Callable[..., Any]) -> str:
-    """What a tile that a method drops is counted as."""
-    return str(method.reason) if isinstance(method, QCMethod) else method_name(method)
+    """What a tile that a method drops is counted as: its name, where it gives no other reason."""
+    name = method_name(method)
+    return str(getattr(method, "reason", name)) if isinstance(method, QCMethod) else name
+
+
+def number_names(masks: Sequence[QCMask], taken: Collection[str]) -> list[QCMask]:
+    """Masks under names of their own: the second ``otsu`` becomes ``otsu_2``; reasons stay.
+
+    Parameters
+    ----------
+    masks
+        New ones, in order.
+    taken
+        Names that others have.
+    """
+    names, numbered = set(taken), []
+    for mask in masks:
+        name, number = mask.name, 1
+        while name in names:
+            number += 1
+            name = f"{mask.name}_{number}"
+        names.add(name)
+        numbered.append(mask if name == mask.name else replace(mask, name=name))
+    return numbered
 
 
 def make_masks(method: Callable[..., Any], wsi: SlideView, filter_threshold: float) -> list[QCMask]:
@@ -63,8 +102,7 @@ def make_masks(method: Callable[..., Any], wsi: SlideView, filter_threshold: flo
     if isinstance(result, list | tuple) and all(isinstance(one, QCMask) for one in result):
         for one in result:
             _check_reason(one.name, one.reason)
-            check_mask(one.mask, wsi, name)
-        return list(result)
+        return [replace(one, mask=check_mask(one.mask, wsi, name)) for one in result]
     mask = check_mask(result, wsi, name)
     return [QCMask(mask, name, reason, filter_threshold, describe_callable(method))]
 
@@ -126,11 +164,12 @@ def check_mask(result: Any, wsi: SlideView, name: str) -> BoolMask:
         )
     width, height = wsi.dimensions
     rows, columns = mask.shape
+    # Pixels of a mask may be as long as they are wide on the slide's grid, or in µm, or anything between: methods never
+    # look finer than level 0, which along one axis may be coarser than they ask for.
+    as_pixels, as_um = width / height, width * wsi.mpp_x / (height * wsi.mpp_y)
+    low, high = min(as_pixels, as_um) * (1 - _SLACK), max(as_pixels, as_um) * (1 + _SLACK)
     # Sizes are rounded to whole pixels: each side may be off by one.
-    if (
-        abs(columns - rows * width / height) > 1 + width / height
-        and abs(rows - columns * height / width) > 1 + height / width
-    ):
+    if not low * (rows - 1) - 1 <= columns <= high * (rows + 1) + 1:
         raise QCError(
             f"QC method {name} returned a mask of {columns} × {rows} pixels for slide {wsi.name}, which is"
             f" {width} × {height}: not the same shape.",
@@ -140,6 +179,10 @@ def check_mask(result: Any, wsi: SlideView, name: str) -> BoolMask:
 
 
 def _check_reason(name: str, reason: str) -> None:
+    for what, text in (("name", name), ("reason", reason)):
+        # Both stand in tables, in files' names and in GeoJSON, which half a character or a line's end would break.
+        if not isinstance(text, str) or not text.strip() or not text.isprintable():
+            raise QCError(f"A QC mask has the {what} {text!r}.", mend="Use printable text that is not empty.")
     if reason in _TAKEN:
         raise QCError(
             f"QC method {name} is named as slidekit's own reason {reason!r}, under which its tiles would be counted.",

@@ -10,9 +10,25 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.errors import QCError
 from slidekit.slide.qc.base import BoolMask
 
-__all__ = ["QCMask", "blur_burden", "join_masks"]
+__all__ = ["QCMask", "blur_burden", "check_share", "join_masks"]
+
+
+def check_share(filter_threshold: float) -> None:
+    """See that the threshold of a mask is a share.
+
+    Raises
+    ------
+    QCError
+        If it is not a number from 0 to 1.
+    """
+    # Asked for and not refused, so that NaN fails too.
+    if not (isinstance(filter_threshold, int | float | np.number) and 0 <= filter_threshold <= 1):
+        raise QCError(
+            f"filter_threshold={filter_threshold!r} is not a share.", mend="Use a number from 0 to 1, such as 0.6."
+        )
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,11 @@ class QCMask:
     parameters
         The method and all that its mask depends on, as plain JSON values (`describe_callable`); empty where the mask
         was made by hand.
+
+    Raises
+    ------
+    QCError
+        If the threshold is not a share.
     """
 
     mask: BoolMask
@@ -37,6 +58,9 @@ class QCMask:
     reason: str
     filter_threshold: float = 0.6
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_share(self.filter_threshold)
 
     def mpp(self, size_um: tuple[float, float]) -> tuple[float, float]:
         """µm per pixel of the mask along x and y, on a slide of `size_um` (width, height) µm."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
+from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.densities import Densities, kernel, optical_densities, overview_size, remove_small
 
 __all__ = ["Pen"]
@@ -19,6 +19,9 @@ _INKS = ("blue", "green", "red", "black")
 
 _THIN = 0.45
 """Share of the density of ink that its thin borders still have."""
+
+_OVER_TISSUE = 1.1
+"""Excess of blue over red of red ink over tissue, in `min_red_density`; in tissue it is 0.2 in 999 of 1000 pixels."""
 
 
 class Pen(QCMethod):
@@ -29,7 +32,8 @@ class Pen(QCMethod):
     (three slides and 40 crops of five others). DAB absorbs blue most. Inks are where that is otherwise:
 
     - blue, green: R ≥ `min_density` and R ≥ 1.25 G;
-    - red: G ≥ `min_red_density`, B ≥ 0.8 G and R ≤ 0.3 G;
+    - red: R ≤ 0.3 G, and on glass G ≥ `min_red_density` and B ≥ 0.8 G, over tissue B − R ≥ 1.1 `min_red_density` and
+      B ≥ 0.6 G;
     - black: all of R, G, B ≥ `min_black_density`, and the largest exceeds the least by at most a quarter.
 
     What is joined to such a core and is paler, or is ink over tissue, belongs to the mark. Then marks smaller than
@@ -72,19 +76,21 @@ class Pen(QCMethod):
         min_area_mm2: float = 0.01,
         margin_um: float = 8.0,
     ) -> None:
-        self.mpp = float(mpp)
-        self.inks = tuple(inks)
-        self.min_density = float(min_density)
-        self.min_red_density = float(min_red_density)
-        self.min_black_density = float(min_black_density)
-        self.min_area_mm2 = float(min_area_mm2)
-        self.margin_um = float(margin_um)
-        positive = (self.mpp, self.min_density, self.min_red_density, self.min_black_density)
-        # Asked for and not refused, so that NaN fails too.
-        if not (all(0 < value < math.inf for value in positive) and self.min_area_mm2 >= 0 and self.margin_um >= 0):
-            raise QCError(f"pen QC cannot work with {self!r}.", mend="Use positive numbers.")
-        if isinstance(inks, str) or not self.inks or set(self.inks) - set(_INKS):
+        given = () if isinstance(inks, str) or not isinstance(inks, Iterable) else tuple(inks)
+        if not given or any(ink not in _INKS for ink in given):
             raise QCError(f"inks={inks!r} is not a list of inks.", mend=f"Use some of {', '.join(_INKS)}.")
+        self.inks = given
+        self.mpp, self.min_density, self.min_red_density, self.min_black_density = to_number(
+            "pen",
+            mpp=mpp,
+            min_density=min_density,
+            min_red_density=min_red_density,
+            min_black_density=min_black_density,
+        )
+        self.min_area_mm2, self.margin_um = to_number("pen", min_area_mm2=min_area_mm2, margin_um=margin_um)
+        positive = (self.mpp, self.min_density, self.min_red_density, self.min_black_density)
+        if min(positive) <= 0 or min(self.min_area_mm2, self.margin_um) < 0:
+            raise QCError(f"pen QC cannot work with {self!r}.", mend="Use positive numbers.")
 
     def __call__(self, wsi: SlideView) -> BoolMask:
         """Compute the mask; True = pen mark."""
@@ -109,7 +115,12 @@ class Pen(QCMethod):
         red, green, blue = density[..., 0], density[..., 1], density[..., 2]
         if ink == "red":
             thin = (green >= _THIN * self.min_red_density) & (blue >= 0.75 * green) & (red <= 0.4 * green)
-            return (green >= self.min_red_density) & (blue >= 0.8 * green) & (red <= 0.3 * green), thin
+            on_glass = (green >= self.min_red_density) & (blue >= 0.8 * green)
+            # Tissue adds green to the ink's; it never absorbs blue by so much more than red.
+            excess = blue - red
+            on_tissue = (excess >= _OVER_TISSUE * self.min_red_density) & (blue >= 0.6 * green)
+            pale_on_tissue = (excess >= 0.6 * self.min_red_density) & (blue >= 0.6 * green) & (red <= 0.4 * green)
+            return (on_glass | on_tissue) & (red <= 0.3 * green), thin | pale_on_tissue
         if ink == "black":
             least, most = density.min(axis=2), density.max(axis=2)
             thin = (least >= _THIN * self.min_black_density) & (most - least <= 0.35 * most)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import operator
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import QCError, SpecError
-from slidekit.slide.fingerprint import describe_callable
+from slidekit.slide.fingerprint import fingerprint, users_classes
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
-from slidekit.slide.qc.scorers.base import Images
+from slidekit.slide.qc.scorers.base import Images, Scorer, Scores
 from slidekit.slide.qc.scorers.files import FileScorer
 from slidekit.slide.qc.scorers.plain import PlainScorer
 from slidekit.slide.qc.scorers.resolve import resolve_scorer
-from slidekit.slide.score_map import ScoreMap, score_map
+from slidekit.slide.score_map import ScoreMap, WindowLayout, score_map
 from slidekit.units import Magnification, parse_tile_um
 
 __all__ = ["StridedDL", "StridedDL_V2"]
 
 _NEAR = 0.05
 """A level is of a magnification if its µm/px differs by less, as for tiles."""
+
+_FINEST = 0.05
+"""µm/px: less is no slide's."""
+
+_OWN = frozenset(("_scorer", "_size", "batch_size", "buffer", "model", "reason", "tile_um"))
+"""Attributes that say nothing of the mask, or are described apart."""
 
 
 class StridedDL(QCMethod):
@@ -81,17 +89,32 @@ class StridedDL(QCMethod):
         name: str | None = None,
     ) -> None:
         if name is not None:
+            if not isinstance(name, str) or not name.strip():
+                raise QCError(f"name={name!r} is no name of a QC method.", mend="Give a word, or leave it out.")
             # Of this instance alone.
             vars(self).update(name=name, reason=name)
         try:
             self._size = parse_tile_um(tile_um)
         except SpecError as error:
             raise QCError(f"{self.name}: {error.message}", mend=error.mend) from error
+        pred_idx, tile_px, buffer, overlap, batch_size = (
+            _checked_integer(value, word, self.name)
+            for word, value in (
+                *(("pred_idx", pred_idx), ("tile_px", tile_px), ("buffer", buffer)),
+                *(("overlap", overlap), ("batch_size", batch_size)),
+            )
+        )
         if not (pred_idx >= 0 and tile_px >= 1 and 0 <= overlap < tile_px and buffer >= 1 and batch_size >= 1):
             raise QCError(
                 f"{self.name} cannot work with pred_idx={pred_idx}, tile_px={tile_px}, overlap={overlap},"
                 f" buffer={buffer}, batch_size={batch_size}.",
                 mend="Use positive numbers, and an overlap less than a patch.",
+            )
+        mpp = self._size.mpp if isinstance(self._size, Magnification) else self._size / tile_px
+        if mpp < _FINEST:
+            raise QCError(
+                f"{self.name} would see the slide at {mpp:.3g} µm/px (tile_um={tile_um!r}, tile_px={tile_px}).",
+                mend=f"tile_um is the edge of a patch in µm: {_FINEST} µm/px is the finest there is.",
             )
         self.model = model
         self.pred_idx = pred_idx
@@ -144,14 +167,7 @@ class StridedDL(QCMethod):
         """
         least = self.pred_threshold if threshold is None or threshold is False else threshold
         least = _checked_threshold(least, self.name)
-        scores = self.scores(wsi).values
-        if self.pred_idx >= scores.shape[-1]:
-            raise QCError(
-                f"{self.name}, slide {wsi.name}: there is no class pred_idx={self.pred_idx}; the model gives"
-                f" {scores.shape[-1]} classes.",
-                mend=f"Use 0 to {scores.shape[-1] - 1}.",
-            )
-        chosen = np.ascontiguousarray(scores[..., self.pred_idx])
+        chosen = np.ascontiguousarray(self.scores(wsi).values[..., self.pred_idx])
         return chosen if threshold is False else chosen > least
 
     def scores(self, wsi: SlideView) -> ScoreMap:
@@ -164,27 +180,29 @@ class StridedDL(QCMethod):
         """
         return score_map(
             wsi,
-            self._scorer,
-            mpp=self._mpp(wsi),
-            window_px=self.tile_px,
-            overlap_px=self.overlap,
-            batch=self.batch_size,
-            buffer=self.buffer,
+            _HasClass(self._scorer, self.pred_idx),
+            WindowLayout(self._mpp(wsi), self.tile_px, self.overlap, batch=self.batch_size, buffer=self.buffer),
             preprocess=self.preprocess,
             dense=False,
             name=self.name,
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Everything that the mask depends on, as plain JSON values; of the model its name and digest."""
+        """Everything that the mask depends on, as plain JSON values; of the model its name and digest.
+
+        Of a subclass of the user's the code of its methods and the values of its attributes are in ``fingerprint``.
+        """
         held = {
             key: value
             for key, value in sorted(vars(self).items())
             # `buffer` and `batch_size` change how fast it is; what a subclass keeps may change what it sees.
-            if key not in ("buffer", "batch_size", "model", "reason") and not key.startswith("_") and _is_plain(value)
+            if key not in _OWN and not key.startswith("_") and _is_plain(value)
         }
-        if type(self).preprocess is not StridedDL.preprocess:
-            held["preprocess"] = describe_callable(type(self).preprocess)["fingerprint"]
+        kept = {key: value for key, value in vars(self).items() if key not in _OWN and key not in held}
+        kinds = users_classes(type(self))
+        if kinds or kept:
+            # The innermost has the others' code in it.
+            held["fingerprint"] = fingerprint((kinds[:1], kept))
         return {"model": self._scorer.key, **held, "tile_um": str(self._size)}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -210,8 +228,46 @@ StridedDL_V2 = StridedDL
 """Slideflow's name for the one with `overlap`."""
 
 
+class _HasClass:
+    """A scorer that is found out as soon as it has scored a batch without the class that counts."""
+
+    def __init__(self, scorer: Scorer, index: int) -> None:
+        self._scorer = scorer
+        self._index = index
+
+    @property
+    def key(self) -> str:
+        """The scorer's."""
+        return self._scorer.key
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """The scorer's."""
+        return self._scorer.window
+
+    def __call__(self, batch: Images) -> Scores:
+        scores = self._scorer(batch)
+        classes = scores.shape[-1] if scores.ndim > 1 else 1
+        # That there is none at all is told with the shape.
+        if self._index >= classes > 0:
+            raise QCError(
+                f"there is no class pred_idx={self._index}; the model gives {classes} classes.",
+                mend=f"Use 0 to {classes - 1}." if classes > 1 else "Use 0.",
+            )
+        return scores
+
+
+def _checked_integer(value: Any, word: str, name: str) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError as error:
+        raise QCError(f"{name}: {word}={value!r} is no whole number.", mend="Give an int.") from error
+
+
 def _checked_threshold(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real | np.number) or not np.isfinite(float(value)):
         raise QCError(f"{name}: {value!r} is not a threshold.", mend="Give a number; threshold=False gives the map.")
     return float(value)
 

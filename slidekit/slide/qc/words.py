@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.base import QCMethod
+from slidekit.slide.qc.base import QCMethod, refuse_class
 from slidekit.slide.qc.gaussian import GaussianV2
 from slidekit.slide.qc.otsu import Otsu
 from slidekit.slide.spec import QC_WORDS
@@ -33,14 +33,17 @@ def resolve_methods(
     Raises
     ------
     QCError
-        For a word that is none; the message lists the words.
+        For a word that is none (the message lists the words), a class instead of a method, or something else.
     """
     if methods is None:
         return []
-    listed = [methods] if isinstance(methods, str) or callable(methods) else list(methods)
+    listed = [methods] if isinstance(methods, str) or callable(methods) else methods
+    if not isinstance(listed, Iterable):
+        raise QCError(f"qc={methods!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
     resolved: list[Callable[..., Any]] = []
     for method in listed:
         if callable(method):
+            refuse_class(method)
             resolved.append(method)
             continue
         word = str(method).lower()

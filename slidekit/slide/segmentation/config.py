@@ -12,7 +12,7 @@ from slidekit.errors import SpecError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.io.user_file import parse_json, read_bytes
 
-__all__ = ["ARCHITECTURES", "SegmentConfig", "SegmentLoss", "SegmentMode"]
+__all__ = ["ARCHITECTURES", "CONFIG_FILE", "SegmentConfig", "SegmentLoss", "SegmentMode"]
 
 ARCHITECTURES = ("unet",)
 """Networks that there are."""
@@ -23,7 +23,8 @@ SegmentLoss = Literal["dice", "bce", "ce"]
 _MOST_LABELS = 254
 """Classes that a mask of 8 bits has numbers for, beside background and 255."""
 
-_FILE = "segment_config.json"
+CONFIG_FILE = "segment_config.json"
+"""Name of the config in the folder of a model."""
 
 
 def _read_arch(value: Any) -> Any:
@@ -203,7 +204,7 @@ class SegmentConfig(BaseModel):
 
 def _file(path: str | Path) -> Path:
     place = Path(path)
-    return place / _FILE if place.is_dir() else place
+    return place / CONFIG_FILE if place.is_dir() else place
 
 
 def _channels(mode: str, labels: tuple[str, ...] | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import shapely
@@ -12,7 +13,7 @@ from shapely import Polygon
 from slidekit.errors import SpecError
 from slidekit.slide.pixel_outlines import pixel_outlines
 
-__all__ = ["Frame", "TidyRules", "class_margins", "score_polygons", "tidy_polygons"]
+__all__ = ["Frame", "TidyRules", "class_margins", "is_number", "score_polygons", "tidy_polygons"]
 
 _CLEAR = 0.02
 """Part of a pixel that outlines keep away from its centre: an outline through a centre would touch itself there."""
@@ -67,8 +68,15 @@ class TidyRules:
     def __post_init__(self) -> None:
         for name in ("min_area_mm2", "min_hole_mm2", "simplify_um"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < np.inf:
+            if value is None and name == "simplify_um":
+                continue
+            if not is_number(value) or not 0 <= value < np.inf:
                 raise SpecError(f"{name}={value!r} is not a size.", mend="Give a number from 0 on.")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def class_margins(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from slidekit.errors import MissingExtraError, QCError, SpecError
 from slidekit.pixels.image import RGBImage
 from slidekit.slide.qc.scorers.base import Images, Scorer, Scores
 from slidekit.slide.qc.scorers.files import FileScorer
-from slidekit.slide.score_map import ScoreMap, score_map
+from slidekit.slide.score_map import ScoreMap, WindowLayout, score_map
 from slidekit.slide.segmentation.config import SegmentConfig
 
 if TYPE_CHECKING:
@@ -106,14 +106,9 @@ class Segmenter:
         padded = score_map(
             cast("SlideView", view),
             _Probabilities(self._scorer, config, min(self.reach, overlap // 2)),
-            mpp=1.0,
-            window_px=config.size,
-            overlap_px=overlap,
+            WindowLayout(1.0, config.size, overlap, batch=batch_size, buffer=4, thin=view.thin),
             classes=(config.out_classes or 0) + 1,
-            batch=batch_size,
-            buffer=4,
             dense=True,
-            thin=view.thin,
             name="segment",
         ).values
         rows, columns = view.rows // view.thin, view.columns // view.thin

@@ -42,7 +42,7 @@ class Left(qc.QCMethod):
         return mask
 
 
-SLIDE = SimpleNamespace(name="slide", dimensions=(100, 60), path=Path("slide.tiff"))
+SLIDE = SimpleNamespace(name="slide", dimensions=(100, 60), mpp_x=0.5, mpp_y=0.5, path=Path("slide.tiff"))
 
 
 class TestCombination(QCContract):

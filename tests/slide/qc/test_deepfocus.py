@@ -137,3 +137,13 @@ def test_the_architecture_is_the_published_one(networks) -> None:
     ]  # fmt: skip
     assert [shape for name, shape in shapes.items() if name.startswith("Fully")] == [(8192, 128), (128, 64), (64, 2)]
     assert model.output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("ckpt", ["ver5"], indirect=True)
+def test_a_file_of_a_checkpoint_stands_for_it_and_all_have_to_be_there(ckpt: Path) -> None:
+    whole = DeepFocus(ckpt).parameters()
+
+    assert DeepFocus(f"{ckpt}.index").parameters() == whole
+    ckpt.with_name("ver5.data-00000-of-00001").unlink()
+    with pytest.raises(QCError, match=r"ver5\.data-00000-of-00001 is missing"):
+        DeepFocus(ckpt)

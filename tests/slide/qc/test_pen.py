@@ -151,3 +151,16 @@ def test_no_pen_on_40_crops() -> None:
     for path in sorted((Path(os.environ["SLIDEKIT_TEST_DATA"]) / "crops").glob("*.jpg")):
         small = np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_8)[..., ::-1])
         assert not qc.Pen()(view(small)).any(), path.name
+
+
+def test_red_ink_over_tissue_is_found_and_dab_is_not() -> None:
+    # Densities of red, green and blue: stained tissue, red ink that lies on it, dense DAB (Ruifrok and Johnston 2001).
+    tissue, ink, dab = np.array([0.2, 0.45, 0.22]), np.array([0.07, 1.1, 0.92]), 1.4 * np.array([0.27, 0.57, 0.78])
+    density = np.tile(tissue, (60, 60, 1))
+    density[20:40, 20:40] += ink
+    density[:15, :15] = dab
+
+    core, _ = qc.Pen()._ink("red", density.astype(np.float32))
+
+    assert core[20:40, 20:40].all()
+    assert np.count_nonzero(core) == 400

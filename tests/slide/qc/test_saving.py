@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -279,3 +280,35 @@ class TestExtraction:
             both = list(wsi.remove_qc().qc(qc.Load()).qc_masks)
         rows, columns = made.mask.shape
         assert np.array_equal(made.mask, ~qc.join_masks(both, columns, rows))
+
+
+def _outlined(mask: np.ndarray) -> tuple[shapely.Geometry, int]:
+    text = outlines_json([qc.QCMask(mask, "m", "m")], (40_000, 32_000), (0.25, 0.25))
+    (feature,) = json.loads(text)["features"]
+    return shapely.geometry.shape(feature["geometry"]), feature["properties"].get("specks_left_out", 0)
+
+
+def test_lines_thinner_than_a_pixel_of_the_outlines_are_drawn() -> None:
+    # Ten pixels of the mask are one of the outlines.
+    mask = np.zeros((12_000, 15_000), np.bool_)
+    mask[6_000:6_002, 2_000:12_000] = True
+    mask[5_000:7_000, 2_000:4_000] = True
+
+    area, left_out = _outlined(mask)
+
+    assert left_out == 0
+    scale = 40_000 / 15_000
+    line = shapely.LineString([(2_100 * scale, 6_001 * scale), (11_900 * scale, 6_001 * scale)])
+    assert area.buffer(40).covers(line)
+
+
+def test_specks_are_counted_and_alone_they_are_drawn() -> None:
+    mask = np.zeros((800, 1_000), np.bool_)
+    mask[100, 100] = mask[300, 300] = True
+    assert _outlined(mask)[0].area > 0
+
+    mask[500:600, 500:600] = True
+    area, left_out = _outlined(mask)
+
+    assert left_out == 2
+    assert area.area == pytest.approx((100 * 40) ** 2, rel=0.02)

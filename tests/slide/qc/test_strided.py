@@ -170,8 +170,8 @@ def test_parameters_follow_what_the_mask_depends_on() -> None:
     plain = StridedDL(colour, 0, 16, 16).parameters()
 
     assert one != other
-    assert one["preprocess"]
-    assert "preprocess" not in plain
+    assert one["fingerprint"]
+    assert "fingerprint" not in plain
     assert StridedDL(colour, 0, 16, 16, buffer=3, batch_size=5).parameters() == plain
     assert StridedDL(patches, 0, 16, 16).parameters() != plain
 
@@ -208,6 +208,19 @@ def test_wrong_scores_name_method_and_slide(tissue_slide: Path, model, options, 
         ({"pred_idx": -1}, "pred_idx=-1"),
         ({"pred_threshold": True}, "not a threshold"),
         ({"pred_threshold": np.nan}, "not a threshold"),
+        ({"pred_threshold": None}, "not a threshold"),
+        ({"pred_threshold": "0.5"}, "not a threshold"),
+        ({"pred_idx": "1"}, "pred_idx='1' is no whole number"),
+        ({"pred_idx": 1.0}, "pred_idx=1.0 is no whole number"),
+        ({"tile_px": "64"}, "tile_px='64'"),
+        ({"buffer": 2.5}, "buffer=2.5"),
+        ({"batch_size": None}, "batch_size=None"),
+        ({"overlap": True}, "overlap=True"),
+        ({"tile_um": None}, "not a tile size"),
+        ({"tile_um": 0.0001}, "µm/px"),
+        ({"tile_um": "1000x"}, "µm/px"),
+        ({"name": ""}, "no name"),
+        ({"name": 3}, "no name"),
         ({"model": None}, "NoneType is not a model"),
     ],
 )
@@ -265,3 +278,56 @@ def test_a_path_goes_to_other_processes_and_a_model_object_does_not(tmp_path: Pa
 def test_a_network_of_another_size_is_told(tissue_slide: Path) -> None:
     with open_wsi(tissue_slide) as wsi, pytest.raises(QCError, match=r"takes images of \(16, 16\) px.*windows of 64"):
         StridedDL(OnlyHere(), 1, 64, 64)(wsi)
+
+
+class Centred(StridedDL):
+    """Keeps an array under a private name, and a helper."""
+
+    gain = 1.0
+
+    def __init__(self, mean: object) -> None:
+        super().__init__(colour, 0, 16, 16)
+        self._mean = mean
+
+    def preprocess(self, images: np.ndarray) -> np.ndarray:
+        return self.centre(images) * self.gain
+
+    def centre(self, images: np.ndarray) -> np.ndarray:
+        return images / 255 - np.asarray(self._mean)
+
+
+@pytest.mark.parametrize("others", [((0.1, 0.2), (0.1, 0.3)), (np.zeros(3), np.ones(3)), ([colour], [patches])])
+def test_whatever_a_subclass_keeps_is_in_its_parameters(others: tuple[object, object]) -> None:
+    one, other = (Centred(mean).parameters() for mean in others)
+
+    assert one != other
+    assert json.dumps(one) == json.dumps(Centred(others[0]).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gain", 2.0),
+        ("centre", lambda self, images: images * 0.0),
+        ("__call__", lambda self, wsi, threshold=None: ~StridedDL.__call__(self, wsi, threshold)),
+    ],
+)
+def test_whatever_a_subclass_overrides_is_in_its_parameters(monkeypatch, name: str, value: object) -> None:
+    before = Centred(0.5).parameters()
+
+    monkeypatch.setattr(Centred, name, value)
+
+    assert Centred(0.5).parameters() != before
+
+
+def test_a_class_that_is_not_there_is_told_with_the_first_batch(tissue_slide: Path) -> None:
+    seen = []
+
+    def count(images: np.ndarray) -> np.ndarray:
+        seen.append(len(images))
+        return colour(images)
+
+    with open_wsi(tissue_slide) as wsi, pytest.raises(QCError, match="no class pred_idx=3"):
+        StridedDL(count, 3, 16, 16, batch_size=5)(wsi)
+
+    assert seen == [5]

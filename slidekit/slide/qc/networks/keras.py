@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import MissingExtraError, QCError
-from slidekit.slide.qc.scorers.base import first_line
+from slidekit.slide.qc.scorers.base import FAILURES, sentence
 from slidekit.slide.qc.scorers.keras import KerasScorer, load_model
 
 __all__ = ["build_deepfocus", "load"]
@@ -96,9 +96,9 @@ def load(path: str, key: str) -> KerasScorer:
         model = build_deepfocus()
         try:
             model.load_weights(path)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except FAILURES as error:
             raise QCError(
-                f"These are not weights of DeepFocus: {first_line(error)}",
+                f"These are not weights of DeepFocus: {sentence(error)}",
                 mend=f"Its weights are {_shapes(model)}.",
                 path=path,
             ) from error
@@ -136,7 +136,7 @@ def _read_checkpoint(path: str) -> dict[str, Array]:
         arrays = {_part_of(name): reader.get_tensor(name) for name in names if _part_of(name)}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise QCError(
-            f"TensorFlow cannot read the checkpoint: {first_line(error)}", mend="Fetch its files again.", path=path
+            f"TensorFlow cannot read the checkpoint: {sentence(error)}", mend="Fetch its files again.", path=path
         ) from error
     return {str(name): np.asarray(array, np.float32) for name, array in arrays.items()}
 

@@ -15,7 +15,7 @@ from slidekit.io.url import RemotePath
 from slidekit.pixels.discovery import slide_name
 from slidekit.slide.identity import slide_identity
 from slidekit.slide.qc.base import QCMethod, SlideView
-from slidekit.slide.qc.mask import QCMask
+from slidekit.slide.qc.mask import QCMask, check_share
 from slidekit.slide.qc.saving.png import decode_mask
 from slidekit.slide.qc.saving.record import MaskRecord, beside, read_record, record_path
 
@@ -46,8 +46,8 @@ class Load(QCMethod):
     reason: ClassVar[str] = "load"
 
     def __init__(self, source: str | Path | None = None, *, filter_threshold: float | None = None) -> None:
-        if filter_threshold is not None and not 0 <= filter_threshold <= 1:
-            raise QCError(f"filter_threshold={filter_threshold} is not a share.", mend="Use a number from 0 to 1.")
+        if filter_threshold is not None:
+            check_share(filter_threshold)
         self.source = None if source is None else str(Path(source).expanduser())
         self.filter_threshold = filter_threshold
 

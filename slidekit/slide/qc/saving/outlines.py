@@ -22,7 +22,7 @@ _FINEST_UM = 4.0
 """Pixels of a mask that outlines are taken of: finer ones make files that QuPath takes minutes to open."""
 
 _SMALLEST_PX = 6
-"""Specks and holes of fewer of these pixels are left out."""
+"""Specks and holes of fewer of these pixels are left out, and counted."""
 
 
 def outlines_json(
@@ -47,7 +47,8 @@ def outlines_json(
     Returns
     -------
     str
-        A FeatureCollection: level-0 pixels, less `bounds_origin`. Masks that discard nothing are not in it.
+        A FeatureCollection: level-0 pixels, less `bounds_origin`. Masks that discard nothing are not in it. The
+        property ``specks_left_out`` of a mask is the number of areas too small to be drawn, if any.
     """
     longest = min(_LONGEST_SIDE, max(1.0, max(dimensions[0] * mpp[0], dimensions[1] * mpp[1]) / _FINEST_UM))
     features = [_feature(mask, longest, dimensions, bounds_origin) for mask in masks]
@@ -63,7 +64,7 @@ def outlines_json(
 def _feature(
     mask: QCMask, longest: float, dimensions: tuple[int, int], origin: tuple[float, float]
 ) -> dict[str, Any] | None:
-    small = _thinned(mask.mask, longest)
+    small, left_out = _thinned(mask.mask, longest)
     polygons = [polygon for polygon in pixel_outlines(small) if not polygon.is_empty]
     if not polygons:
         return None
@@ -85,18 +86,29 @@ def _feature(
             "name": mask.name,
             "classification": {"name": mask.name},
             "isLocked": True,
+            **({"specks_left_out": left_out} if left_out else {}),
         },
     }
 
 
-def _thinned(mask: BoolMask, longest: float) -> BoolMask:
-    """The mask at no more than so many pixels, without specks and pinholes."""
+def _thinned(mask: BoolMask, longest: float) -> tuple[BoolMask, int]:
+    """The mask at no more than so many pixels, without specks and pinholes; and the number of those specks."""
     rows, columns = mask.shape
+    touched = mask
     shrink = max(1.0, max(rows, columns) / longest)
     if shrink > 1:
         size = (max(1, round(columns / shrink)), max(1, round(rows / shrink)))
         gray = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
-        mask = np.asarray(gray > 127, dtype=np.bool_)
+        mask, touched = np.asarray(gray > 127, dtype=np.bool_), np.asarray(gray > 0, dtype=np.bool_)
     # A mask of few pixels has no specks.
     smallest = _SMALLEST_PX if mask.size > 100 * _SMALLEST_PX else 1
-    return ~remove_small(~remove_small(mask, smallest), smallest)
+    kept = remove_small(mask, smallest)
+    # Lines that are thinner than half of these pixels are drawn as wide as one, rather than not at all.
+    near = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_)
+    kept |= remove_small(touched & ~near, smallest)
+    if not kept.any():
+        # Nothing but specks: all that there is to be seen.
+        kept = touched
+    count, labels = cv2.connectedComponents(touched.astype(np.uint8), connectivity=8)
+    left_out = count - len(np.union1d(labels[kept & touched], [0]))
+    return ~remove_small(~kept, smallest), left_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -101,6 +102,12 @@ def save_masks(wsi: SlideView, masks: Sequence[QCMask], folder: Path) -> Path:
         # Last: a record stands for files that are all there.
         atomic_write_text(path, record.model_dump_json(indent=1) + "\n", private=True)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise QCError(
+                f"Masks of slide {wsi.name} cannot be saved: names of files would be too long.",
+                mend="Give the file of the slide a shorter name.",
+                path=folder,
+            ) from error
         raise QCError(
             f"Masks of slide {wsi.name} cannot be saved ({error}).",
             mend="Name a folder that can be written: qc.Save(folder).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -10,13 +11,22 @@ import numpy.typing as npt
 
 from slidekit.errors import QCError
 
-__all__ = ["Images", "Scorer", "Scores", "first_line", "in_batches", "to_scores"]
+__all__ = ["FAILURES", "Images", "Scorer", "Scores", "first_line", "in_batches", "sentence", "to_scores"]
 
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 """(n, h, w, 3), RGB: uint8, 0–255, or what a method's `preprocess` made of it."""
 
 Scores = npt.NDArray[np.float32]
 """(n, classes) of a patch classifier, (n, h', w', classes) of a dense network."""
+
+FAILURES = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NameError, OSError, RuntimeError),
+    *(TypeError, ValueError),
+)
+"""What networks and functions raise on images that they do not take, or where there is a mistake in them."""
+
+_LONGEST = 300
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Scorer(Protocol):
@@ -89,5 +99,16 @@ def in_batches(run: Callable[[Any], Scores], images: npt.NDArray[np.float32], si
 
 def first_line(error: BaseException) -> str:
     """What an error of a framework says, in one line."""
-    text = str(error.args[0] if error.args else error).strip()
-    return text.partition("\n")[0][:300] or type(error).__name__
+    text = _COLOURS.sub("", str(error.args[0] if error.args else error)).strip().partition("\n")[0].strip()
+    if not text or isinstance(error, KeyError | NameError | AttributeError | ArithmeticError | AssertionError):
+        # These say little by themselves: the name that is not there.
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST].rpartition(' ')[0] or text[:_LONGEST]} …"
+    return text
+
+
+def sentence(error: BaseException) -> str:
+    """As `first_line`, with a full stop, so that more may be said after it."""
+    text = first_line(error).rstrip(" :;,")
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

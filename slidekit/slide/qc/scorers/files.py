@@ -10,6 +10,7 @@ from pathlib import Path
 
 from slidekit.errors import MissingExtraError, QCError
 from slidekit.slide.qc.scorers.base import Images, Scorer, Scores
+from slidekit.slide.qc.scorers.onnx_header import external_files
 
 __all__ = ["SUFFIXES", "FileScorer"]
 
@@ -47,18 +48,20 @@ class FileScorer:
         One of those in `SUFFIXES`; ``opencv``, which is ONNX by OpenCV even where onnxruntime is installed; or
         ``deepfocus``, whose files may hold weights alone. None goes by the suffix.
     digest
-        SHA-256 of the file, where it is known; it is made sure of when the network is loaded.
+        SHA-256 of the file, and of those that belong to it, where it is known; it is made sure of when the network is
+        loaded.
 
     Raises
     ------
     QCError
-        If there is no such file, or its suffix is none of a network's.
+        If there is no such file, its suffix is none of a network's, one of several files is missing, or an ONNX names
+        files outside its folder.
     MissingExtraError
         If the framework that it needs is not installed.
     """
 
     def __init__(self, path: str | Path, kind: str | None = None, digest: str | None = None) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(path).expanduser().absolute()
         self.kind = kind or _kind(self.path)
         self.digest = digest or _digest(self.path)
         self._scorer: Scorer | None = None
@@ -123,15 +126,11 @@ def _kind(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    files = [path]
-    if not path.is_file():
-        # TensorFlow's checkpoints are several files that begin alike.
-        beside = path.parent.iterdir() if path.parent.is_dir() else ()
-        parts = (f"{path.name}.index", f"{path.name}.data-")
-        files = sorted(file for file in beside if file.name.startswith(parts))
+    files = _files(path)
     digest = hashlib.sha256()
     if not files:
-        raise QCError("There is no such model.", mend="Give the path of a file that is there.", path=path)
+        what = "is a folder, not the file of a model." if path.is_dir() else "There is no such model."
+        raise QCError(what, mend="Give the path of a file that is there.", path=path)
     for one in files:
         try:
             with one.open("rb") as file:
@@ -141,6 +140,29 @@ def _digest(path: Path) -> str:
                 f"The model cannot be read: {error.strerror}.", mend="Give the path of a file that is there.", path=one
             ) from error
     return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    """Files that a model consists of."""
+    if path.is_file():
+        # Larger networks of ONNX keep their weights in files beside them.
+        return [path, *(external_files(path) if path.suffix.lower() == ".onnx" else ())]
+    # TensorFlow's checkpoints are several files that begin alike.
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    index, data = f"{path.name}.index", f"{path.name}.data-"
+    files = sorted(file for file in beside if file.name.startswith((index, data)))
+    names = [file.name for file in files if file.name == index or file.name.startswith(data)]
+    if names:
+        shards = [name for name in names if name != index]
+        count = int(shards[0].rpartition("-")[2]) if shards and shards[0].rpartition("-")[2].isdigit() else 1
+        wanted = [index, *(f"{data}{shard:05}-of-{count:05}" for shard in range(count))]
+        if missing := [name for name in wanted if name not in names]:
+            raise QCError(
+                f"Of this checkpoint of TensorFlow {', '.join(missing)} is missing.",
+                mend="Put all of its files into one folder.",
+                path=path,
+            )
+    return files
 
 
 def _missing(needed: str, path: Path) -> MissingExtraError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import sys
+import zipfile
+import zlib
 from typing import Any
 
 import keras  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -10,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.scorers.base import Images, Scores, first_line, in_batches, to_scores
+from slidekit.slide.fingerprint import fingerprint
+from slidekit.slide.qc.scorers.base import FAILURES, Images, Scores, in_batches, sentence, to_scores
 
 __all__ = ["KerasScorer", "load", "load_model"]
 
@@ -25,11 +28,11 @@ def load_model(path: str) -> Any:
     """
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (*FAILURES, zipfile.BadZipFile, zlib.error) as error:
         raise QCError(
-            f"Keras cannot load the model: {first_line(error)}",
-            mend="Give a whole model, saved with model.save(path); register its own layers with Keras before; Python"
-            " code in Lambda layers is not allowed.",
+            f"Keras cannot load the model: {sentence(error)}",
+            mend="Fetch it again if it is damaged. It must be a whole model, saved with model.save(path); register its"
+            " own layers with Keras before; Python code in Lambda layers is not allowed.",
             path=path,
         ) from error
 
@@ -54,14 +57,20 @@ class KerasScorer:
     Raises
     ------
     QCError
-        If the model has several inputs, or takes no RGB images.
+        If the model has several inputs, takes no RGB images, or has no weights because it was never built.
     """
 
     def __init__(self, model: Any, key: str | None = None, path: str | None = None) -> None:
         self._model = model
         self._path = path
         self._key = key
-        # A model that was never called may not know its inputs yet.
+        if not getattr(model, "built", True):
+            raise QCError(
+                "This model of Keras has no weights yet: it was never built.",
+                mend="Call it once on an empty batch before, such as model(np.zeros((1, 64, 64, 3), 'float32')).",
+                path=path,
+            )
+        # A subclass of keras.Model does not know its inputs.
         inputs = getattr(model, "inputs", None) or []
         shape = tuple(inputs[0].shape) if inputs else (None, None, None, 3)
         if len(inputs) > 1 or len(shape) != 4 or shape[3] not in (3, None):
@@ -75,13 +84,10 @@ class KerasScorer:
 
     @property
     def key(self) -> str:
-        """What the scores depend on: a file, or the class and the weights as they are now."""
+        """What the scores depend on: a file, or the class, its code, its settings and the weights as they are now."""
         if self._key is not None:
             return self._key
-        digest = hashlib.sha256(repr([_essence(layer) for layer in getattr(self._model, "layers", [])]).encode())
-        for weight in self._model.get_weights():
-            digest.update(np.ascontiguousarray(weight).tobytes())
-        return f"{type(self._model).__module__}.{type(self._model).__qualname__} weights:{digest.hexdigest()[:16]}"
+        return f"{type(self._model).__module__}.{type(self._model).__qualname__} weights:{fingerprint(self._model)}"
 
     def __call__(self, batch: Images) -> Scores:
         """Scores of a batch; see `slidekit.slide.qc.scorers.base.Scorer`."""
@@ -90,18 +96,15 @@ class KerasScorer:
     def _run(self, images: npt.NDArray[np.float32]) -> Scores:
         try:
             return to_scores(self._model(images, training=False))
-        except (ValueError, TypeError, RuntimeError) as error:
+        except _failures() as error:
             raise QCError(
-                f"The model cannot work on images of shape {images.shape}: {first_line(error)}",
+                f"The model cannot work on images of shape {images.shape}: {sentence(error)}",
                 mend="Set tile_px to the size of the images that it was made for.",
                 path=self._path,
             ) from error
 
 
-def _essence(layer: Any) -> tuple[Any, ...]:
-    """Class and settings of a layer, without its name, which counts how many there were before."""
-    try:
-        settings = sorted((key, repr(value)) for key, value in layer.get_config().items() if key != "name")
-    except NotImplementedError:
-        settings = []
-    return type(layer).__qualname__, settings
+def _failures() -> tuple[type[Exception], ...]:
+    """With what TensorFlow raises, where Keras works on it."""
+    tensorflow = sys.modules.get("tensorflow")
+    return FAILURES if tensorflow is None else (*FAILURES, tensorflow.errors.OpError)

@@ -6,7 +6,8 @@ import onnxruntime  # type: ignore[import-untyped, import-not-found, unused-igno
 from onnxruntime.capi import onnxruntime_pybind11_state as states  # type: ignore[import-untyped, import-not-found, unused-ignore]  # fmt: skip
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.scorers.base import first_line
+from slidekit.slide.qc.scorers.base import sentence
+from slidekit.slide.qc.scorers.onnx_header import input_shape
 from slidekit.slide.qc.scorers.onnx_scorer import ONNXScorer
 
 __all__ = ["load"]
@@ -25,12 +26,14 @@ def load(path: str, key: str) -> ONNXScorer:
     QCError
         If it is damaged, uses what this onnxruntime does not know, or takes no RGB images.
     """
+    # A damaged file is told in our words.
+    input_shape(path)
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
     except _FAILURES as error:
         raise QCError(
-            f"onnxruntime cannot load the network: {first_line(error)}",
+            f"onnxruntime cannot load the network: {sentence(error)}",
             mend="Export it again, for an older opset if it says so.",
             path=path,
         ) from error

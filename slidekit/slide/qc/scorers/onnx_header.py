@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from slidekit.errors import QCError
 
-__all__ = ["input_shape"]
+__all__ = ["external_files", "input_shape"]
 
 # Numbers of fields in onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 _MODEL_GRAPH = 7
-_GRAPH_INITIALIZER, _GRAPH_INPUT = 5, 11
-_TENSOR_NAME = 8
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT = 1, 5, 11
+_NODE_ATTRIBUTE = 5
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
+_TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _TYPE_TENSOR = 1
 _TENSOR_SHAPE = 2
@@ -45,6 +49,44 @@ def input_shape(path: str) -> tuple[int | None, ...]:
             path=path,
         )
     return shapes[0] or (None, 3, None, None)
+
+
+def external_files(path: Path) -> tuple[Path, ...]:
+    """Files beside a network's own that hold its larger weights; sorted.
+
+    Raises
+    ------
+    QCError
+        If the file is no ONNX, or names files outside its folder.
+    """
+    try:
+        graph = _one(memoryview(path.read_bytes()), _MODEL_GRAPH)
+        entries = [entry for tensor in _tensors(graph) for entry in _all(tensor, _TENSOR_EXTERNAL)]
+        told = [(bytes(_one(entry, _ENTRY_KEY)), bytes(_one(entry, _ENTRY_VALUE))) for entry in entries]
+        locations = {value.decode() for key, value in told if key == b"location"}
+    except (ValueError, IndexError, OSError) as error:
+        raise QCError("This is no ONNX file, or a damaged one.", mend="Export the network again.", path=path) from error
+    for location in sorted(locations):
+        parts = PureWindowsPath(os.path.normpath(location))
+        if parts.anchor or location.startswith("/") or ".." in parts.parts:
+            raise QCError(
+                f"The network wants weights from {location!r}, which is outside its own folder.",
+                mend="Put the files into one folder, and export the network so that it names them alone.",
+                path=path,
+            )
+    return tuple(path.parent / location for location in sorted(locations))
+
+
+def _tensors(graph: memoryview) -> Iterator[memoryview]:
+    """Weights of a graph, and those in its nodes and in the graphs inside these."""
+    yield from _all(graph, _GRAPH_INITIALIZER)
+    for node in _all(graph, _GRAPH_NODE):
+        for attribute in _all(node, _NODE_ATTRIBUTE):
+            for field in _ATTRIBUTE_TENSORS:
+                yield from _all(attribute, field)
+            for field in _ATTRIBUTE_GRAPHS:
+                for part in _all(attribute, field):
+                    yield from _tensors(part)
 
 
 def _shape(value_info: memoryview) -> tuple[int | None, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.scorers.base import Images, Scores, first_line, in_batches, to_scores
+from slidekit.slide.qc.scorers.base import Images, Scores, in_batches, sentence, to_scores
 from slidekit.slide.qc.scorers.onnx_header import input_shape
 
 __all__ = ["ONNXScorer"]
@@ -66,7 +66,7 @@ class ONNXScorer:
         try:
             return to_scores(self._run(np.ascontiguousarray(images)))
         except self._failures as error:
-            raise self._unfit(images, f": {first_line(error)}") from error
+            raise self._unfit(images, f": {sentence(error)}") from error
 
     def _unfit(self, images: npt.NDArray[np.float32], why: str = ".") -> QCError:
         return QCError(

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.scorers.base import first_line
+from slidekit.slide.qc.scorers.base import sentence
+from slidekit.slide.qc.scorers.onnx_header import input_shape
 from slidekit.slide.qc.scorers.onnx_scorer import ONNXScorer
 
 __all__ = ["load"]
@@ -24,12 +25,15 @@ def load(path: str, key: str) -> ONNXScorer:
     QCError
         If it is damaged, uses what OpenCV does not know, or takes no RGB images.
     """
+    # A damaged file is told in our words: OpenCV says of it only that it cannot be parsed.
+    input_shape(path)
     try:
         net = cv2.dnn.readNetFromONNX(path)
     except cv2.error as error:
         raise QCError(
-            f"OpenCV cannot load the network: {first_line(error)}",
-            mend="Install onnxruntime, which knows more of ONNX: pip install 'slidekit[onnx]'.",
+            f"OpenCV cannot load the network: {sentence(error)}",
+            mend="The file may be damaged: export it again. Or install onnxruntime, which knows more of ONNX:"
+            " pip install 'slidekit[onnx]'.",
             path=path,
         ) from error
     lock = threading.Lock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import warnings
 import zipfile
@@ -15,14 +14,12 @@ import numpy.typing as npt
 import torch  # type: ignore[import-not-found, unused-ignore]
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.scorers.base import Images, Scores, first_line, in_batches, to_scores
+from slidekit.slide.fingerprint import fingerprint
+from slidekit.slide.qc.scorers.base import FAILURES, Images, Scores, in_batches, sentence, to_scores
 
 __all__ = ["TorchScorer", "load"]
 
-_FAILURES = (
-    *(RuntimeError, ValueError, TypeError, KeyError, AssertionError, EOFError, OSError, IndexError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile),
-)
+_FAILURES = (*FAILURES, pickle.UnpicklingError, zipfile.BadZipFile)
 """What torch raises on files that are damaged, and on tensors that a network does not take."""
 
 
@@ -44,11 +41,22 @@ def load(path: str, key: str) -> TorchScorer:
             script = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call, unused-ignore]
         return TorchScorer(script, key, path)
     except _FAILURES as error:
+        why = "torch.save wrote this file: it holds pickled Python objects, a module or weights alone, and no program."
         raise QCError(
-            f"torch cannot load the model: {first_line(error)}",
+            why if _is_pickle(path) else f"torch cannot load the model: {sentence(error)}",
             mend="Give a program saved with torch.export.save (.pt2) or torch.jit.save (.pt), not weights alone.",
             path=path,
         ) from error
+
+
+def _is_pickle(path: str) -> bool:
+    """Whether a file is one of `torch.save`, which has no program's code in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return any(name.endswith("data.pkl") for name in names) and not any("/code/" in name for name in names)
 
 
 def _exported_shape(program: Any) -> tuple[int | None, ...]:
@@ -90,14 +98,10 @@ class TorchScorer:
 
     @property
     def key(self) -> str:
-        """What the scores depend on: a file, or the class and the weights as they are now."""
+        """What the scores depend on: a file, or the class, its code, its settings and the weights as they are now."""
         if self._key is not None:
             return self._key
-        digest = hashlib.sha256(repr(self._module).encode())
-        for name, value in sorted(self._module.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return f"{type(self._module).__module__}.{type(self._module).__qualname__} weights:{digest.hexdigest()[:16]}"
+        return f"{type(self._module).__module__}.{type(self._module).__qualname__} weights:{fingerprint(self._module)}"
 
     def __call__(self, batch: Images) -> Scores:
         """Scores of a batch; see `slidekit.slide.qc.scorers.base.Scorer`."""
@@ -111,7 +115,7 @@ class TorchScorer:
                 return to_scores(self._module(self._tensor(images)))
         except _FAILURES as error:
             raise QCError(
-                f"The model cannot work on images of shape {images.shape}: {first_line(error)}",
+                f"The model cannot work on images of shape {images.shape}: {sentence(error)}",
                 mend="It must take (n, 3, h, w), and tile_px must be the size that it was made for.",
                 path=self._path,
             ) from error

@@ -36,8 +36,9 @@ def write_onnx(
     channels: int = 3,
     dense: bool = False,
     last: bool = False,
+    weights_in: str | None = None,
 ) -> Path:
-    """Write the network; `last` is one whose images have their channels last."""
+    """Write the network; `last` is one whose images have their channels last; `weights_in` a file for its kernel."""
     weights = np.ascontiguousarray(KERNEL.transpose(3, 2, 0, 1))
     nodes = [_node("Transpose", ["x"], "t", perm=[0, 3, 1, 2])] if last else []
     nodes += [_node("Conv", ["t" if last else "x", "w", "b"], "c", kernel_shape=[3, 3]), _node("Relu", ["c"], "r")]
@@ -45,7 +46,12 @@ def write_onnx(
         nodes += [_node("GlobalAveragePool", ["r"], "g"), _node("Flatten", ["g"], "y")]
     shape = [batch_size, size, size, channels] if last else [batch_size, channels, size, size]
     output = [batch_size, 2, None, None] if dense else [batch_size, 2]
-    fields = [*((1, node) for node in nodes), (2, b"small"), (5, _tensor("w", weights)), (5, _tensor("b", BIAS))]
+    fields = [
+        *((1, node) for node in nodes),
+        (2, b"small"),
+        (5, _tensor("w", weights, weights_in)),
+        (5, _tensor("b", BIAS)),
+    ]
     fields += [(11, _value("x", shape)), (12, _value("r" if dense else "y", output))]
     graph = b"".join(_field(number, content) for number, content in fields)
     path.write_bytes(_field(1, 8) + _field(8, _field(1, b"") + _field(2, 13)) + _field(7, graph))
@@ -74,9 +80,12 @@ def _node(kind: str, inputs: list[str], output: str, **attributes: list[int]) ->
     return made
 
 
-def _tensor(name: str, array: np.ndarray) -> bytes:
+def _tensor(name: str, array: np.ndarray, place: str | None = None) -> bytes:
     dims = b"".join(_field(1, length) for length in array.shape)
-    return dims + _field(2, 1) + _field(8, name.encode()) + _field(9, array.tobytes())
+    about = dims + _field(2, 1) + _field(8, name.encode())
+    if place is None:
+        return about + _field(9, array.tobytes())
+    return about + _field(13, _field(1, b"location") + _field(2, place.encode())) + _field(14, 1)
 
 
 def _value(name: str, shape: list[int | None]) -> bytes:

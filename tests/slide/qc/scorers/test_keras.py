@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from slidekit.errors import QCError
+from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.qc.scorers.resolve import resolve_scorer
 from tests.slide.qc.scorers import small_networks as small
 
@@ -87,3 +88,38 @@ def test_what_it_cannot_take_is_told(keras, tmp_path: Path) -> None:
         resolve_scorer(keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]))
     with pytest.raises(QCError, match="cannot work on images"):
         resolve_scorer(model(keras))(np.zeros((1, 2, 2, 3), np.float32))
+
+
+@pytest.mark.filterwarnings("ignore:You are saving")
+def test_a_file_that_was_cut_off_is_told(keras, tmp_path: Path) -> None:
+    path = tmp_path / "small.keras"
+    model(keras).save(path)
+    for share in (2, 3):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // share])
+        with pytest.raises(QCError, match=r"small\.keras.*cannot load"):
+            resolve_scorer(path)(small.batch())
+
+
+def test_a_model_that_was_never_built_is_refused(keras) -> None:
+    net = keras.Sequential([keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()])
+    with pytest.raises(QCError, match="never built"):
+        resolve_scorer(net)
+    with pytest.raises(QCError, match="never built"):
+        describe_callable(lambda images: net(images))
+
+    net(small.batch())
+
+    assert resolve_scorer(net)(small.batch()).shape == (5, 2)
+
+
+def test_a_model_that_a_function_uses_counts_by_its_weights(keras) -> None:
+    net = model(keras)
+
+    def function(images):
+        return net(images)
+
+    before = describe_callable(function)
+
+    net.get_layer("convolution").set_weights([small.KERNEL, small.BIAS + 1])
+
+    assert describe_callable(function) != before

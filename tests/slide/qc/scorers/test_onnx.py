@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from slidekit.errors import QCError
+from slidekit.slide.qc.scorers.base import first_line, sentence
 from slidekit.slide.qc.scorers.files import FileScorer
 from slidekit.slide.qc.scorers.onnx_header import input_shape
 from slidekit.slide.qc.scorers.resolve import resolve_scorer
@@ -106,3 +107,54 @@ def test_files_that_are_no_models_are_told(tmp_path: Path) -> None:
         resolve_scorer(tmp_path / "absent.onnx")
     with pytest.raises(QCError, match="int is not a model"):
         resolve_scorer(7)
+
+
+@needs_onnxruntime
+def test_weights_in_a_file_beside_it_belong_to_it(tmp_path: Path) -> None:
+    # Arrange
+    path = small.write_onnx(tmp_path / "small.onnx", weights_in="small.data")
+    weights = np.ascontiguousarray(small.KERNEL.transpose(3, 2, 0, 1))
+    (tmp_path / "small.data").write_bytes(weights.tobytes())
+    before = resolve_scorer(path)
+
+    # Act
+    found = before(small.batch())
+    (tmp_path / "small.data").write_bytes((-weights).tobytes())
+
+    # Assert
+    np.testing.assert_allclose(found, small.scores(small.batch()), atol=1e-6)
+    assert resolve_scorer(path).key != before.key
+    (tmp_path / "small.data").unlink()
+    with pytest.raises(QCError, match=r"small\.data"):
+        resolve_scorer(path)
+
+
+@pytest.mark.parametrize("place", ["../small.data", "/etc/passwd", "a/../../small.data", "..\\small.data"])
+def test_weights_outside_the_folder_are_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(QCError, match="outside its own folder"):
+        resolve_scorer(small.write_onnx(tmp_path / "small.onnx", weights_in=place))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_was_cut_off_is_called_damaged(tmp_path: Path, kind: str) -> None:
+    path = small.write_onnx(tmp_path / "small.onnx")
+    path.write_bytes(path.read_bytes()[:-20])
+
+    with pytest.raises(QCError, match="damaged"):
+        FileScorer(path, kind)(small.batch())
+
+
+def test_the_home_folder_may_be_meant(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small.write_onnx(tmp_path / "small.onnx")
+
+    assert resolve_scorer("~/small.onnx").path == tmp_path / "small.onnx"
+
+
+def test_what_frameworks_say_is_one_readable_line() -> None:
+    assert first_line(ValueError("\x1b[1mExpected\x1b[0m 3\nmore")) == "Expected 3"
+    assert sentence(KeyError("conv1")) == "KeyError: conv1."
+    assert sentence(ValueError("why: ")) == "why."
+    cut = first_line(ValueError("word " * 100))
+    assert cut.endswith("word …")
+    assert len(cut) <= 302

@@ -82,7 +82,7 @@ def test_programs_give_the_scores_of_their_weights(tmp_path: Path, name: str) ->
 def test_pickled_modules_are_refused(tmp_path: Path) -> None:
     torch.save(module(), tmp_path / "small.pt")
 
-    with pytest.raises(QCError, match=r"torch\.export\.save"):
+    with pytest.raises(QCError, match=r"torch\.save wrote this file.*torch\.export\.save"):
         resolve_scorer(tmp_path / "small.pt")(small.batch())
 
 
@@ -103,3 +103,46 @@ def test_a_method_of_a_module_works_on_slides_and_stays_in_this_process(tissue_s
         assert method(wsi, threshold=False).shape == (32, 42)
     with pytest.raises(TypeError, match="path of its file"):
         pickle.dumps(method)
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, images):
+        return images.mean((2, 3)) * self.factor
+
+
+def test_its_key_follows_attributes_and_code(monkeypatch) -> None:
+    before = resolve_scorer(Scaled(1.0)).key
+
+    assert resolve_scorer(Scaled(1.0).eval()).key == before
+    assert resolve_scorer(Scaled(-1.0)).key != before
+    monkeypatch.setattr(Scaled, "forward", lambda self, images: -images.mean((2, 3)))
+    assert resolve_scorer(Scaled(1.0)).key != before
+
+
+def test_what_state_dict_gives_may_be_no_tensor() -> None:
+    # As of quantised modules.
+    class Packed(torch.nn.Module):
+        def get_extra_state(self):
+            return self.held
+
+        def set_extra_state(self, state) -> None:
+            self.held = state
+
+    one, other = Packed(), Packed()
+    one.set_extra_state(((torch.zeros(2), None), torch.qint8))
+    other.set_extra_state(((torch.ones(2), None), torch.qint8))
+
+    assert resolve_scorer(one).key != resolve_scorer(other).key
+
+
+def test_mistakes_in_a_module_are_told() -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, images):
+            return images.nothing
+
+    with pytest.raises(QCError, match="AttributeError"):
+        resolve_scorer(Wrong())(small.batch())
