@@ -23,6 +23,7 @@ cv2.setNumThreads(1)
 from benchmarks import page  # noqa: E402
 from benchmarks.apart import measure_apart  # noqa: E402
 from benchmarks.bench_slide import make_bench_slide  # noqa: E402
+from benchmarks.cells import make_cell_slide, measure_cells, measure_method  # noqa: E402
 from benchmarks.command import Run, run_extract, run_imports  # noqa: E402
 from benchmarks.extraction import CASES, Case, measure_case, measure_threads, ways_of  # noqa: E402
 from benchmarks.focus import measure_focus  # noqa: E402
@@ -39,6 +40,7 @@ PARTS = (
     "threads",
     "masks",
     "focus",
+    "cells",
     "normalizers",
     "frameworks",
     "loading",
@@ -142,6 +144,14 @@ def _focus(slide: Path, folder: Path, rounds: int) -> dict[str, Any]:
     return measure_focus(slides, folder, rounds=rounds)
 
 
+def _cells(_: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    slide = make_cell_slide(folder)
+    return {
+        "method": measure_method(slide),
+        "slide": {str(workers): measure_cells(slide, workers=workers) for workers in (1, 2)},
+    }
+
+
 def _normalizers(slide: Path, _: Path, rounds: int) -> dict[str, Any]:
     measured, apart = measure_normalizers(slide, rounds=rounds)
     return {
@@ -222,6 +232,7 @@ _MEASURES = {
     "threads": _threads,
     "masks": _masks,
     "focus": _focus,
+    "cells": _cells,
     "normalizers": _normalizers,
     "frameworks": _frameworks,
     "loading": _loading,

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NewType
+from typing import NewType, TypeAlias
 
 from slidekit.errors import SpecError
 
-__all__ = ["MPP", "Magnification", "Microns", "SlidePixels", "TilePixels", "parse_tile_um", "tile_size_label"]
+__all__ = [
+    "MPP",
+    "Magnification",
+    "Microns",
+    "SlidePixels",
+    "TilePixels",
+    "TileSize",
+    "TileSizes",
+    "list_sizes",
+    "parse_tile_um",
+    "size_name",
+    "tile_size_label",
+]
 
 Microns = NewType("Microns", float)
 """A length on the tissue, µm."""
@@ -47,6 +60,13 @@ class Magnification:
 
     def __str__(self) -> str:
         return f"{self.power:g}x"
+
+
+TileSize: TypeAlias = float | str | Magnification
+"""Edge of a tile as people write it: microns, or a magnification."""
+
+TileSizes: TypeAlias = TileSize | Sequence[TileSize]
+"""One, or those of concentric tiles, the first of which is the one that the grid is of."""
 
 
 _MAGNIFICATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[x×]\s*", re.IGNORECASE)
@@ -88,7 +108,18 @@ def parse_tile_um(value: float | str | Magnification) -> Microns | Magnification
     )
 
 
-def tile_size_label(tile_px: int, tile_um: float | str | Magnification) -> str:
+def list_sizes(tile_um: TileSizes) -> tuple[TileSize, ...]:
+    """One size of tile, or several, as a tuple."""
+    return (tile_um,) if isinstance(tile_um, str) or not isinstance(tile_um, Sequence) else tuple(tile_um)
+
+
+def size_name(tile_um: TileSize) -> str:
+    """A size of tile as it stands in names of folders and features: ``128um``, or ``10x``."""
+    size = parse_tile_um(tile_um)
+    return str(size) if isinstance(size, Magnification) else f"{size:g}um"
+
+
+def tile_size_label(tile_px: int, tile_um: TileSizes) -> str:
     """Name of the folder that holds tiles of this size, such as ``256px_128um`` or ``299px_10x``.
 
     Parameters
@@ -96,7 +127,6 @@ def tile_size_label(tile_px: int, tile_um: float | str | Magnification) -> str:
     tile_px
         Edge of the tile in output pixels.
     tile_um
-        Edge of the tile in microns, or a magnification.
+        Edge of the tile in microns, or a magnification; of concentric tiles several: ``256px_128um+512um``.
     """
-    size = parse_tile_um(tile_um)
-    return f"{tile_px}px_{size}" if isinstance(size, Magnification) else f"{tile_px}px_{size:g}um"
+    return f"{tile_px}px_{'+'.join(map(size_name, list_sizes(tile_um)))}"

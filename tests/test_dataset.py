@@ -71,6 +71,8 @@ def runs(monkeypatch):
         rois: Path | None
         tfrecords: Path | None
         tiles: Path | None
+        coordinates: object = None
+        cells: object = None
 
     calls = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -153,6 +154,23 @@ def test_stain_normalisation_examples_run(folder: Path, capsys: pytest.CaptureFi
     assert '"norm_fit"' in (folder / "params.json").read_text(encoding="utf-8")
 
 
+def test_coordinates_examples_run(folder: Path) -> None:
+    # Arrange
+    (folder / "mitoses.csv").write_text("slide,x,y,label\ndemo-1-regions.svs,700.5,800,mitosis\n", encoding="utf-8")
+    extract, preview = commands(DOCS / "coordinates.md")
+
+    # Act
+    shown = run_command(preview)
+    run_python("docs/coordinates.md")
+
+    # Assert
+    assert shown.exit_code == 0, shown.output
+    assert "1 of 1 tiles" in shown.output
+    assert "--coordinates" in extract
+    report = json.loads((folder / "hot-spots/256px_128um/demo-1-regions.json").read_text(encoding="utf-8"))
+    assert report["coordinates"] == 5
+
+
 def test_regions_of_interest_example_says_what_is_wrong(folder: Path) -> None:
     (command,) = commands(DOCS / "regions-of-interest.md")
 
@@ -230,7 +248,7 @@ OTHER_OPTIONS |= {"--array", "--cpus-per-task", "--mem", "--time", "--nthreads"}
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_options_in_the_text_exist(page: Path) -> None:
     names = ("create", "extract", "export", "verify", "info", "preview", "qc", "convert", "sample", "bench-sampler")
-    names += ("segment",)
+    names += ("segment", "cells")
     known = {"--help", *OTHER_OPTIONS}.union(*(options_of(name) for name in names))
 
     named = re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ BLOCK = 64
 """Level-0 pixels of a cell of the tissue map; a multiple of 16, so that all levels agree on it."""
 
 
-def _real_texture() -> np.ndarray | None:
+def real_texture() -> np.ndarray | None:
     folder = os.environ.get("SLIDEKIT_TEST_DATA")
     if not folder:
         return None
@@ -29,7 +29,7 @@ def _real_texture() -> np.ndarray | None:
         return slide.read(0, 1200, 4800, TEXTURE, TEXTURE)
 
 
-def _drawn_texture() -> np.ndarray:
+def drawn_texture() -> np.ndarray:
     from slidekit.demo.layout import lay_out
     from slidekit.demo.scene import FragmentPlan
     from slidekit.demo.tissue import draw_tissue
@@ -92,12 +92,12 @@ def make_bench_slide(folder: Path, *, edge: int = EDGE, tissue_px: int | None = 
     Path
         Its tissue is real where SLIDEKIT_TEST_DATA is set (``-real-`` in the name), else drawn.
     """
-    real = _real_texture()
+    real = real_texture()
     tissue = "islands" if tissue_px is None else f"square{tissue_px}"
     path = folder / f"bench-{'drawn' if real is None else 'real'}-{edge}-{tissue}.svs"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        texture = _drawn_texture() if real is None else real
+        texture = drawn_texture() if real is None else real
         levels = [_level(texture, _tissue_map(edge, tissue_px), edge, factor) for factor in (1, 4, 16)]
         write_svs(path, levels, mpp=MPP, objective_power=40, tile_size=240, quality=80, subsampling="420")
     return path

@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.page_cells import cells_section
 from benchmarks.page_focus import focus_section
 from benchmarks.page_loading import loading_section
 from benchmarks.page_normalizers import frameworks_section, normalizers_section
@@ -43,6 +44,8 @@ def write(results: dict[str, Any], docs: Path) -> Path:
         sections.append(_masks_section(results["masks"]))
     if "focus" in results:
         sections.append(focus_section(results["focus"]))
+    if "cells" in results:
+        sections.append(cells_section(results["cells"]))
     if "normalizers" in results:
         sections.append(normalizers_section(results["normalizers"]))
     if "frameworks" in results:

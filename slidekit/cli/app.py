@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from slidekit import __version__
+from slidekit.cli.cells import cells
 from slidekit.cli.commands import create, info, preview, report
 from slidekit.cli.convert import convert
 from slidekit.cli.demo import demo
@@ -82,13 +83,17 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(**values)
         except KeyboardInterrupt as ended:
-            _say("Interrupted. What is finished is safe; the same command goes on where this one stopped.")
+            said = str(ended) or "What is finished is safe; the same command goes on where this one stopped."
+            _say(f"Interrupted. {said}")
             raise typer.Exit(_TERMINATED if isinstance(ended, _TerminatedError) else _INTERRUPTED) from None
 
     return run
 
 
-for _command in (create, extract, verify, report, export, convert, sample, bench_sampler, info, preview, qc, demo):
+for _command in (
+    *(create, extract, verify, report, export, convert, sample, bench_sampler),
+    *(info, preview, qc, cells, demo),
+):
     app.command(cls=_Command)(_interruptible(_command))
 
 _segment = typer.Typer(

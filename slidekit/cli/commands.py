@@ -97,6 +97,7 @@ def info(
 
 
 _PREVIEW_OPTIONS = {
+    *("coordinates", "coordinates_unit", "coordinates_anchor"),
     *("tile_px", "tile_um", "tile_mpp", "stride_div", "use_edge_tiles", "mpp", "reader"),
     *("roi_method", "roi_filter_method", "roi_origin", "artifact_labels"),
     *("qc", "qc_filter_threshold", "qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp"),
@@ -121,7 +122,9 @@ def _check_width(width: int | None) -> int | None:
 
 
 @spec_options(
-    only=_PREVIEW_OPTIONS, notes={"tile_px": "Default 256.", "tile_um": "Required, unless --tile-mpp is given."}
+    only=_PREVIEW_OPTIONS,
+    notes={"tile_px": "Default 256.", "tile_um": "Required, unless --tile-mpp is given."},
+    kinds={"coordinates": Path},
 )
 def preview(
     slide: Annotated[Path, _SLIDE],
@@ -145,6 +148,7 @@ def preview(
 ) -> None:
     """Draw a slide with its tiles, regions of interest and QC masks."""
     from slidekit.io.atomic import atomic_write
+    from slidekit.slide.coordinate_table import coordinates_of
     from slidekit.slide.encode import encode_image
     from slidekit.slide.roi import warn_of_unknown_labels
     from slidekit.slide.spec import ExtractionSpec
@@ -153,7 +157,9 @@ def preview(
     options = {"tile_px": 256, **options}
     require_tile_size(options)
     spec = ExtractionSpec.create(**options)
-    with WSI.from_spec(slide, spec, rois=rois) as wsi:
+    file = options.get("coordinates")
+    places = None if file is None else coordinates_of(file, slide, spec)
+    with WSI.from_spec(slide, spec, rois=rois, coordinates=places) as wsi:
         if spec.artifact_labels and wsi.roi_set.path is not None:
             warn_of_unknown_labels([wsi.roi_set.path], spec.artifact_labels)
         wsi.qc(spec.qc)

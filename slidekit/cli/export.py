@@ -33,7 +33,12 @@ def export(
         int | None, typer.Option("--tile-px", help="Edge of a tile in pixels, if there are several.", metavar="N")
     ] = None,
     tile_um: Annotated[
-        str | None, typer.Option("--tile-um", help="Edge in microns, or a magnification such as 10x.", metavar="TEXT")
+        list[str] | None,
+        typer.Option(
+            "--tile-um",
+            help="Edge in microns, or a magnification such as 10x; of concentric tiles all, in their order.",
+            metavar="TEXT",
+        ),
     ] = None,
     labels: Annotated[
         str | None,
@@ -111,7 +116,7 @@ def _check_without_annotations(options: Mapping[str, Any]) -> None:
         raise typer.BadParameter(what, param_hint="--labels" if is_column else "--column")
 
 
-def _tile_size(folder: Path, tile_px: int | None, tile_um: str | None) -> str:
+def _tile_size(folder: Path, tile_px: int | None, tile_um: list[str] | None) -> str:
     """Name of the folder of the size of tile that is meant."""
     from slidekit.dataset.exporting import records_by_size
     from slidekit.units import tile_size_label

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["extract"]
 
 
-@spec_options(notes={"tile_px": "Required.", "tile_um": "Required, unless --tile-mpp is given."})
+@spec_options(
+    notes={
+        "tile_px": "Required.",
+        "tile_um": "Required, unless --tile-mpp is given."
+        " Repeatable: concentric tiles of further sizes around those of the first.",
+    },
+    kinds={"coordinates": Path, "tile_um": list[str], "tile_mpp": list[float]},
+)
 def extract(
     project: Annotated[Path, typer.Argument(help="Folder of the project.", metavar="PROJECT")],
     filters: Annotated[
@@ -45,6 +52,24 @@ def extract(
             "--shard", help="Only the i-th of n parts of the slides, for job arrays: 3/16. No PDF.", metavar="I/N"
         ),
     ] = None,
+    cells: Annotated[
+        Path | None,
+        typer.Option(
+            "--cells",
+            help="Cut a tile around every cell in this folder of {slide}.cells.zarr, which slidekit cells writes.",
+            metavar="PATH",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    apply_masks: Annotated[
+        bool,
+        typer.Option(
+            "--apply-masks/--no-apply-masks",
+            metavar="",
+            help="With --cells: what is not the cell is black, or stays as it is.",
+        ),
+    ] = True,
     log: Annotated[
         Path | None, typer.Option("--log", help="Add what happens to this file, as JSON lines.", metavar="PATH")
     ] = None,
@@ -59,7 +84,7 @@ def extract(
     console = Console()
     require_tile_size(options)
     spec = ExtractionSpec.create(**options)
-    dataset = load_project(project).dataset(spec.tile_px, spec.tile_um, filters=_read_filters(filters))
+    dataset = load_project(project).dataset(spec.tile_px, spec.sizes, filters=_read_filters(filters))
     if review is not None:
         dataset = dataset.filter(review=review)
     started, since = time.monotonic(), time.time()
@@ -75,6 +100,8 @@ def extract(
                 run_log.note(event)
 
         given = {name: value for name, value in options.items() if name not in ("tile_px", "tile_um", "tile_mpp")}
+        if cells is not None:
+            given |= {"cells": cells, "apply_masks": apply_masks}
         reports = dataset.extract_tiles(on_event=on_event, executor=executor, shard=part, **given)
     seconds = time.monotonic() - started
     written = since if spec.report and part is None else None

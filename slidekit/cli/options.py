@@ -20,6 +20,7 @@ __all__ = ["flags_of", "require_tile_size", "spec_options"]
 
 _PANELS = {
     "Tile size": "tile_px tile_um tile_mpp stride_div randomize_origin use_edge_tiles",
+    "Given coordinates": "coordinates coordinates_unit coordinates_anchor",
     "Reading slides": "mpp enable_downsample resample reader",
     "Regions of interest": "roi_method roi_filter_method roi_origin artifact_labels",
     "Quality control": "qc qc_filter_threshold qc_blur_radius qc_blur_threshold qc_blur_mpp",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from slidekit.cli.commands import check_output
 from slidekit.cli.options import spec_options
+from slidekit.errors import SpecError
 from slidekit.slide.fate import Fate, reason_text
 from slidekit.slide.report_model import SlideReport
 
@@ -71,11 +72,21 @@ def qc(
 
     size = {} if options.keys() & {"tile_um", "tile_mpp"} else {"tile_um": 128}
     spec = ExtractionSpec.create(**{"tile_px": 256, **size, **options})
+    if spec.artifact_labels and rois is None:
+        raise SpecError(
+            "Labels of artifact regions are given, and no regions.",
+            mend="Name their file or folder by --rois, or leave --artifact-labels out.",
+        )
     found = list_slides(slides)
     folder = dest or save or Path("qc")
     console = Console()
-    with RunProgress(console, len(found)) as progress:
-        reports = run_qc(found, spec, dest=folder, save=save, rois=rois, picture=output, on_event=progress)
+    try:
+        with RunProgress(console, len(found)) as progress:
+            reports = run_qc(found, spec, dest=folder, save=save, rois=rois, picture=output, on_event=progress)
+    except KeyboardInterrupt as ended:
+        table = folder / "qc_report.csv"
+        done = f"The slides that were done are in {table}" if table.exists() else "No table was written"
+        raise type(ended)(f"{done}; the same command begins with the first slide again.") from None
     console.print(qc_results(list(reports.values())))
     for report in reports.values():
         if report.status in ("failed", "skipped"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from slidekit.collection.sources import SlideIndex, Source
 from slidekit.errors import DatasetError, SpecError
 from slidekit.io.url import RemotePath
+from slidekit.slide.cell_tiles import CellSource
+from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.spec import ExtractionSpec
 
 if TYPE_CHECKING:
     from slidekit.extraction.runner import SlideJob
 
-__all__ = ["Batch", "plan_batches", "take_shard"]
+__all__ = ["Batch", "no_places", "plan_batches", "take_shard"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def plan_batches(
     mpp: Mapping[str, float],
     report_dir: Path | None,
     dry_run_dir: Path,
+    coordinates: Mapping[str, Coordinates] | None = None,
+    cells: Mapping[str, CellSource] | None = None,
 ) -> list[Batch]:
     """Make one job a slide, and one batch for every folder that tiles go to.
 
@@ -59,6 +63,10 @@ def plan_batches(
         Where the report goes, of all slides together; None for beside the tiles, a report for each source.
     dry_run_dir
         Where the report of a dry run goes if `report_dir` is None.
+    coordinates
+        Slide to the places of its tiles, for every slide; None for tiles from a grid.
+    cells
+        Slide to the cells that its tiles are cut around, for those that have some.
 
     Raises
     ------
@@ -94,9 +102,17 @@ def plan_batches(
             rois=index.rois.get(name),
             tfrecords=records,
             tiles=tiles,
+            coordinates=None if coordinates is None else coordinates.get(name),
+            cells=None if cells is None else cells.get(name),
         )
         grouped.setdefault(place or dry_run_dir, []).append(job)
     return [Batch(place, tuple(jobs)) for place, jobs in grouped.items()]
+
+
+def no_places(slides: Iterable[str], folder: Path) -> dict[str, Coordinates]:
+    """Coordinates of slides that have no cells in a folder: none, by which they are skipped."""
+    nothing = Coordinates.of([], source=f"{folder.name}, for it holds no cells of it")
+    return dict.fromkeys(slides, nothing)
 
 
 def take_shard(slides: Sequence[str], shard: tuple[int, int]) -> list[str]:

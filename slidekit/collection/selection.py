@@ -12,9 +12,9 @@ from slidekit.collection.clip import Clip
 from slidekit.collection.matching import Collection
 from slidekit.collection.membership import Membership
 from slidekit.collection.sources import Source
-from slidekit.collection.tile_size import settle_tile_um
+from slidekit.collection.tile_size import settle_sizes
 from slidekit.errors import DatasetError
-from slidekit.units import Magnification, tile_size_label
+from slidekit.units import TileSize, TileSizes, size_name, tile_size_label
 from slidekit.wording import some_of
 
 __all__ = ["Selection"]
@@ -33,7 +33,7 @@ class Selection(Membership):
         Where slides lie and tiles go.
     tile_px, tile_um
         Size of the tiles in output pixels, and in microns or as a magnification; None where it does not
-        matter.
+        matter. Of several, for concentric tiles, the first is `tile_um`, and the others are `more_um`.
     tile_mpp
         µm/px of the tiles, instead of `tile_um`.
     annotations
@@ -54,18 +54,29 @@ class Selection(Membership):
         sources: Sequence[Source],
         *,
         tile_px: int | None = None,
-        tile_um: float | str | Magnification | None = None,
-        tile_mpp: float | None = None,
+        tile_um: TileSizes | None = None,
+        tile_mpp: float | Sequence[float] | None = None,
         annotations: Annotations | None = None,
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
         min_tiles: int = 0,
     ) -> None:
-        tile_um = settle_tile_um(tile_px, tile_um, tile_mpp)
-        label = tile_size_label(tile_px, tile_um) if tile_px is not None and tile_um is not None else None
+        sizes = settle_sizes(tile_px, tile_um, tile_mpp)
+        label = tile_size_label(tile_px, sizes) if tile_px is not None and sizes else None
         self.tile_px = tile_px
-        self.tile_um = tile_um
+        self.tile_um: TileSize | None = sizes[0] if sizes else None
+        self.more_um = sizes[1:]
         super().__init__(Collection(sources, annotations, label), filters, filter_blank, min_tiles)
+
+    @property
+    def tile_sizes(self) -> tuple[TileSize, ...]:
+        """`tile_um` and `more_um`: sizes of concentric tiles, the one that the grid is of first; none where unknown."""
+        return () if self.tile_um is None else (self.tile_um, *self.more_um)
+
+    @property
+    def more_names(self) -> tuple[str, ...]:
+        """`more_um` as it stands in the names of features of the records, such as ``512um``."""
+        return tuple(map(size_name, self.more_um))
 
     def paths(self) -> dict[str, Path]:
         """Slide to path, by name; slides of which only TFRecords are left are not there."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidekit.errors import SlidekitError, SpecError
+from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.spec import ExtractionSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -43,6 +44,8 @@ class TableJob:
         µm/px from the annotations, if they have it.
     spec
         Size of tile, ROI rule and QC.
+    coordinates
+        Where its tiles lie, instead of on a grid.
     """
 
     name: str
@@ -50,20 +53,29 @@ class TableJob:
     rois: Path | None
     mpp: float | None
     spec: ExtractionSpec
+    coordinates: Coordinates | None = None
 
     def run(self) -> pd.DataFrame | str:
         """Make the table of this slide; a text says why there is none."""
         from slidekit.slide.wsi import WSI
 
         try:
-            with WSI.from_spec(self.path, self.spec, rois=self.rois, annotated_mpp=self.mpp) as slide:
+            with WSI.from_spec(
+                self.path, self.spec, rois=self.rois, annotated_mpp=self.mpp, coordinates=self.coordinates
+            ) as slide:
                 slide.qc(self.spec.qc)
                 return slide.get_tile_dataframe().assign(slide=self.name)
         except SlidekitError as error:
             return str(error)
 
 
-def tile_table(selection: Selection, spec: ExtractionSpec, *, num_workers: int | None = None) -> pd.DataFrame:
+def tile_table(
+    selection: Selection,
+    spec: ExtractionSpec,
+    *,
+    num_workers: int | None = None,
+    coordinates: Mapping[str, Coordinates] | None = None,
+) -> pd.DataFrame:
     """Put the tables of all slides of a selection together; TFRecords are not looked at.
 
     Parameters
@@ -75,6 +87,8 @@ def tile_table(selection: Selection, spec: ExtractionSpec, *, num_workers: int |
     num_workers
         Processes that work at the same time; 1 is this one alone. None: as many as there are cores, as soon as the
         slides that are left take longer than starting them. The table is the same.
+    coordinates
+        Slide to the places of its tiles, instead of on a grid; slides without are left out.
 
     Returns
     -------
@@ -92,7 +106,12 @@ def tile_table(selection: Selection, spec: ExtractionSpec, *, num_workers: int |
     if num_workers is not None and num_workers < 1:
         raise SpecError(f"num_workers={num_workers} is no number of processes.", mend="Give 1 or more, or None.")
     mpp, rois = selection.mpp(), selection.roi_files()
-    jobs = [TableJob(name, path, rois.get(name), mpp.get(name), spec) for name, path in selection.paths().items()]
+    given = coordinates or {}
+    jobs = [
+        TableJob(name, path, rois.get(name), mpp.get(name), spec, given.get(name))
+        for name, path in selection.paths().items()
+        if coordinates is None or len(given[name])
+    ]
     frames: list[pd.DataFrame] = []
     failed: dict[str, str] = {}
     for job, made in zip(jobs, _run(jobs, spec, num_workers), strict=True):

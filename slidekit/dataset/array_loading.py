@@ -42,7 +42,7 @@ class ArrayLoading(Streaming):
         Returns
         -------
         iterator of ndarray (tile_px, tile_px, 3), uint8, RGB
-            Slide after slide by name, in the order of the records.
+            Slide after slide by name, in the order of the records; of concentric tiles, those of the first size.
 
         Raises
         ------
@@ -106,8 +106,9 @@ class ArrayLoading(Streaming):
         ArrayLoader or CellLoader
             To be iterated over, an epoch each time. It gives
             ``(images[, labels][, slides][, loc_x, loc_y])``, or images alone: uint8 (n, h, w, 3), RGB, or float32 if
-            `standardize`; class indices int64 (n,), numbers float32 (n,), one-hot float32 (n, classes). It has
-            `num_tiles`, `state_dict`, `load_state_dict` and `set_epoch`.
+            `standardize`; class indices int64 (n,), numbers float32 (n,), one-hot float32 (n, classes). Of
+            concentric tiles, images are a tuple, one for each size in the order of `tile_um`. It has `num_tiles`,
+            `state_dict`, `load_state_dict` and `set_epoch`.
 
         Raises
         ------

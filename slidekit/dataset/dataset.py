@@ -11,8 +11,8 @@ from slidekit.collection.config import sources_of
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike, Source
 from slidekit.collection.summary import summary_table
+from slidekit.dataset.celling import Celling
 from slidekit.dataset.exporting import Exporting
-from slidekit.dataset.extracting import Extracting
 from slidekit.dataset.labelling import Labelling
 from slidekit.dataset.loading import Loading
 from slidekit.dataset.segmenting import Segmenting
@@ -20,7 +20,7 @@ from slidekit.dataset.splitting import Splitting
 from slidekit.dataset.tools import RecordTools
 from slidekit.dataset.weighing import Weighing
 from slidekit.errors import DatasetError, SlidekitError
-from slidekit.units import Magnification
+from slidekit.units import TileSizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 
-class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, Exporting, Segmenting):
+class Dataset(Loading, Celling, Labelling, Weighing, Splitting, RecordTools, Exporting, Segmenting):
     """Slides with their annotations, regions of interest and TFRecords, at one size of tile.
 
     A dataset does not change: `filter` and its like return a narrower one. Folders are looked through once,
@@ -46,7 +46,8 @@ class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, 
     tile_px
         Edge of a tile in output pixels; may be left out where no tiles are concerned.
     tile_um
-        Edge of a tile in microns (128, 302.5) or a magnification (``"10x"``).
+        Edge of a tile in microns (128, 302.5) or a magnification (``"10x"``). Several, such as ``[128, 512]``, are of
+        concentric tiles in one record: the first is that of the grid, and readers give tuples of images.
     tile_mpp
         µm/px of the tiles, instead of `tile_um`: 0.5 with tiles of 256 px is the same as 128 µm.
     slides
@@ -83,9 +84,9 @@ class Dataset(Loading, Extracting, Labelling, Weighing, Splitting, RecordTools, 
         config: PathLike | Mapping[str, Any] | None = None,
         sources: str | Sequence[str] | None = None,
         tile_px: int | None = None,
-        tile_um: float | str | Magnification | None = None,
+        tile_um: TileSizes | None = None,
         *,
-        tile_mpp: float | None = None,
+        tile_mpp: float | Sequence[float] | None = None,
         slides: PathLike | Sequence[PathLike] | None = None,
         rois: PathLike | None = None,
         tfrecords: PathLike | None = None,

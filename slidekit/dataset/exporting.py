@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from slidekit.annotations import Annotations
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike
-from slidekit.errors import DatasetError, RecordError
-from slidekit.units import Magnification
+from slidekit.errors import DatasetError, RecordError, SpecError
+from slidekit.units import Magnification, size_name
 
 if TYPE_CHECKING:
     from slidekit.collection.label_values import UseFloat
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Exporting", "export_records", "read_tile_size", "records_by_size", "source_of_records"]
 
 _SPEC_FILE = "extraction.json"
-_SIZE = re.compile(r"(\d+)px_(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)um|(\d+(?:\.\d+)?x))")
+_FOLDER = re.compile(r"(\d+)px_(.+)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)um|(\d+(?:\.\d+)?x)")
 
 
 class Exporting(Selection):
@@ -89,7 +90,7 @@ class Exporting(Selection):
         records = self.tfrecords()
         if not records:
             raise self._say_no_records()
-        tile_um = f"{self.tile_um}" if isinstance(self.tile_um, Magnification) else self.tile_um
+        tile_um, *more_um = (f"{size}" if isinstance(size, Magnification) else size for size in self.tile_sizes)
         return export_records(
             records,
             self.label_rows(),
@@ -98,7 +99,7 @@ class Exporting(Selection):
             labels=labels,
             columns=columns,
             use_float=use_float,
-            facts={"tile_px": self.tile_px, "tile_um": tile_um},
+            facts={"tile_px": self.tile_px, "tile_um": tile_um} | ({"more_um": more_um} if more_um else {}),
             shard_mb=shard_mb,
             overwrite=overwrite,
             on_progress=on_progress,
@@ -195,7 +196,34 @@ def source_of_records(
         annotations=cells,
         facts={**(_size_of(paths) if facts is None else facts), **_spec_of(paths)},
         left_out=len(table) - sum(slide.count for slide in slides),
+        further=_further_of(paths),
     )
+
+
+def _further_of(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Further sizes of concentric tiles that the first record has, in the order of the extraction if that is known."""
+    from slidekit.io.tfrecord import TileRecord, iter_records
+
+    for path in paths:
+        try:
+            payload = next((payload for _, payload in iter_records(path)), None)
+            names = () if payload is None else tuple(one.name for one in TileRecord.decode(payload, path=path).further)
+        except RecordError:
+            continue  # it is named when its tiles are read
+        if payload is not None:
+            return _as_extracted(names, path.parent)
+    return ()
+
+
+def _as_extracted(names: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Sizes in the order in which they were extracted, if that is known."""
+    from slidekit.io.spec_file import spec_value
+
+    try:
+        told = tuple(size_name(size) for size in spec_value(folder, "more_um") or ())
+    except (SpecError, TypeError):
+        return names
+    return told if set(told) == set(names) else names
 
 
 def _explain_merged(error: DatasetError, paths: Sequence[Path], annotations: Annotations) -> None:
@@ -247,18 +275,28 @@ def records_by_size(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_tile_size(name: str) -> tuple[int, float | str] | None:
-    """Pixels, and microns or magnification, that a folder is named after (``256px_128um``); None if it is not."""
-    match = _SIZE.fullmatch(name)
-    if match is None:
+def read_tile_size(name: str) -> tuple[int, float | str | tuple[float | str, ...]] | None:
+    """Pixels, and microns or magnification, that a folder is named after (``256px_128um``); None if it is not.
+
+    Of concentric tiles (``256px_128um+512um``) the second is a tuple.
+    """
+    folder = _FOLDER.fullmatch(name)
+    # A plus also stands in what is written of very large numbers: 1e+06.
+    matches = [_SIZE.fullmatch(size) for size in re.split(r"(?<=[mx])\+", folder[2])] if folder is not None else [None]
+    sizes = tuple(match[2] if match[1] is None else float(match[1]) for match in matches if match is not None)
+    if folder is None or len(sizes) < len(matches):
         return None
-    return int(match[1]), match[3] if match[2] is None else float(match[2])
+    return int(folder[1]), sizes[0] if len(sizes) == 1 else sizes
 
 
 def _size_of(paths: Sequence[Path]) -> dict[str, Any]:
     sizes = {read_tile_size(path.parent.name) for path in paths}
     size = sizes.pop() if len(sizes) == 1 else None
-    return {} if size is None else {"tile_px": size[0], "tile_um": size[1]}
+    if size is None:
+        return {}
+    tile_px, tile_um = size
+    first, *others = tile_um if isinstance(tile_um, tuple) else (tile_um,)
+    return {"tile_px": tile_px, "tile_um": first} | ({"more_um": others} if others else {})
 
 
 def _spec_of(paths: Sequence[Path]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slidekit.collection.jobs import plan_batches, take_shard
+from slidekit.collection.jobs import no_places, plan_batches, take_shard
 from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike
 from slidekit.collection.tile_table import tile_table
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slidekit.extraction.runner import ProgressEvent
+    from slidekit.slide.cell_tiles import CellSource
+    from slidekit.slide.coordinates import Coordinates
 
 __all__ = ["Extracting"]
 
@@ -38,6 +40,9 @@ class Extracting(Selection):
         on_event: Callable[[ProgressEvent], None] | None = None,
         executor: Executor | None = None,
         shard: tuple[int, int] | None = None,
+        coordinates: PathLike | pd.DataFrame | None = None,
+        cells: PathLike | None = None,
+        apply_masks: bool = True,
         **options: Any,
     ) -> dict[Path, SlideReport]:
         """Extract tiles from all slides, and write TFRecords and the report.
@@ -56,6 +61,16 @@ class Extracting(Selection):
         shard
             ``(3, 16)``: the third of sixteen parts of the slides, for as many jobs that share the work. A part
             writes no PDF; `tfrecord_report` makes that of all of them.
+        coordinates
+            Where tiles lie, instead of on a grid: a CSV or parquet file, or a DataFrame, with the columns ``slide``,
+            ``x``, ``y`` and perhaps ``label``; see `slidekit.slide.coordinate_table.read_coordinate_table`. The options
+            `coordinates_unit` ("px" of level 0, or "um") and `coordinates_anchor` ("center" of the tile, or "corner")
+            say what numbers mean. Slides without a row are ``skipped``.
+        cells
+            Folder of ``{slide}.cells.zarr``, which `cell_segmentation` writes: a tile is cut around every cell; see
+            `extract_cells`. Slides without cells are ``skipped``.
+        apply_masks
+            Of tiles around cells: whether pixels outside of the cell are black.
         **options
             Fields of `ExtractionSpec`, Slideflow's spellings included; `tile_px`, `tile_um` and `tile_mpp` may
             be left out, for they are the dataset's. Among them `artifact_labels`: tiles in regions with these labels
@@ -71,11 +86,15 @@ class Extracting(Selection):
         SpecError
             If the options make no sense, or contradict the dataset's size of tile.
         DatasetError
-            Before any work: no slides or none with a row, two slides of one name, or no folder to write to.
+            Before any work: no slides or none with a row, two slides of one name, no folder to write to, or
+            `coordinates` that cannot be used.
         """
         from slidekit.extraction.runner import check_jobs, run_extraction
 
-        spec = self._spec(options)
+        given = coordinates
+        if cells is not None:
+            given = self._cells_as_coordinates(coordinates, apply_masks)
+        spec = self._spec(options if given is None else {**options, "coordinates": given})
         index = self._collection.index
         if not index.paths:
             raise index.say_empty()
@@ -86,6 +105,13 @@ class Extracting(Selection):
                 mend=f"Slides are named {some_of(list(index.paths), 3)}; "
                 f"the annotations name {some_of(self._collection.table.slides, 3)}.",
             )
+        places = None if coordinates is None else self._coordinates(coordinates, spec, names)
+        if places:
+            # What the columns of the table say goes before what was said of them.
+            spec = spec.model_copy(update={"coordinates_unit": next(iter(places.values())).unit})
+        sources = None if cells is None else self._cells(cells, names, apply_masks)
+        if sources is not None:
+            places = no_places(set(names) - set(sources), Path(cells or ""))
         if shard is not None:
             names, spec = take_shard(names, shard), spec.model_copy(update={"report": False})
         batches = plan_batches(
@@ -95,6 +121,8 @@ class Extracting(Selection):
             mpp=self.mpp(),
             report_dir=Path(report_dir).expanduser().absolute() if report_dir is not None else None,
             dry_run_dir=self.dry_run_dir,
+            coordinates=places,
+            cells=sources,
         )
         # All sources before the first is worked on: a mistake must not be found half-way.
         for batch in batches:
@@ -139,6 +167,7 @@ class Extracting(Selection):
         stride_div: float = 1,
         *,
         num_workers: int | None = None,
+        coordinates: PathLike | pd.DataFrame | None = None,
         **options: Any,
     ) -> pd.DataFrame:
         """Candidates of all slides, kept and dropped, one row a tile.
@@ -154,6 +183,8 @@ class Extracting(Selection):
         num_workers
             Processes that work at the same time; 1 is this one alone. None: as many as there are cores, as soon as
             that is faster. The table is the same.
+        coordinates
+            As for `extract_tiles`: one row of them is one row of the table. Slides without are left out.
         **options
             Any other field of `ExtractionSpec`, such as `roi_filter_method` and `qc`.
 
@@ -168,12 +199,14 @@ class Extracting(Selection):
         SpecError
             If the options make no sense.
         DatasetError
-            If the dataset has no size of tile.
+            If the dataset has no size of tile, or `coordinates` cannot be used.
         """
         self._demand_label()
-        spec = self._spec({"roi_method": roi_method, "stride_div": stride_div, **options})
+        given = {} if coordinates is None else {"coordinates": coordinates}
+        spec = self._spec({"roi_method": roi_method, "stride_div": stride_div, **options, **given})
         self._check_artifact_labels(spec)
-        return tile_table(self, spec, num_workers=num_workers)
+        places = None if coordinates is None else self._coordinates(coordinates, spec, list(self.paths()))
+        return tile_table(self, spec, num_workers=num_workers, coordinates=places)
 
     def get_unique_roi_labels(self) -> list[str]:
         """Labels of all regions of interest, sorted.
@@ -192,6 +225,29 @@ class Extracting(Selection):
             from slidekit.slide.roi import warn_of_unknown_labels
 
             warn_of_unknown_labels(self.rois(), spec.artifact_labels)
+
+    def _coordinates(
+        self, source: PathLike | pd.DataFrame, spec: ExtractionSpec, names: list[str]
+    ) -> dict[str, Coordinates]:
+        from slidekit.collection.coordinates import slide_coordinates
+
+        return slide_coordinates(source, spec, slides=names, known=self._collection.index.paths)
+
+    @staticmethod
+    def _cells_as_coordinates(coordinates: object, apply_masks: bool) -> str:
+        from slidekit.cells.tile_cells import describe
+
+        if coordinates is not None:
+            raise SpecError("coordinates and cells exclude each other.", mend="Leave one of them out.")
+        return describe(apply_masks)
+
+    @staticmethod
+    def _cells(folder: PathLike, names: list[str], apply_masks: bool) -> Mapping[str, CellSource]:
+        from slidekit.cells.store import zarr_library
+        from slidekit.cells.tile_cells import cells_in
+
+        zarr_library()
+        return cells_in(Path(folder).expanduser().absolute(), names, apply_masks)
 
     def report_dirs(self, *, dry_run: bool = False, save_tfrecords: bool = True) -> list[Path]:
         """Folders that `extract_tiles` puts its reports into: one for each source, or one for a dry run."""
@@ -213,14 +269,14 @@ class Extracting(Selection):
         if self.tile_px is not None:
             merged.setdefault("tile_px", self.tile_px)
         if self.tile_um is not None and merged.get("tile_mpp") is None:
-            merged.setdefault("tile_um", self.tile_um)
+            merged.setdefault("tile_um", self.tile_sizes)
         spec = ExtractionSpec.create(**merged)
-        tile_px, tile_um = self.tile_px or spec.tile_px, self.tile_um or spec.tile_um
-        label = tile_size_label(tile_px, tile_um)
+        tile_px, sizes = self.tile_px or spec.tile_px, self.tile_sizes or spec.sizes
+        label = tile_size_label(tile_px, sizes)
         if spec.label != label:
             raise SpecError(
                 f"The dataset's tiles are {label}, and {spec.label} were asked for.",
                 mend="Make a dataset of that size, or leave tile_px, tile_um and tile_mpp out.",
             )
         # What was asked for may differ in the last digits (tile_mpp=302 / 299), which would change the hash.
-        return ExtractionSpec.create(**{**merged, "tile_um": tile_um, "tile_mpp": None})
+        return ExtractionSpec.create(**{**merged, "tile_um": sizes, "more_um": (), "tile_mpp": None})

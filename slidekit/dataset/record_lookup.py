@@ -177,7 +177,7 @@ class RecordLookup(Selection):
         Returns
         -------
         (str, ndarray or bytes)
-            Name of the slide, and the image (rows, columns, 3), uint8 RGB.
+            Name of the slide, and the image (rows, columns, 3), uint8 RGB; of concentric tiles, that of the first size.
 
         Raises
         ------

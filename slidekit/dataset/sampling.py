@@ -13,6 +13,7 @@ from slidekit.collection.selection import Selection
 from slidekit.collection.sources import PathLike
 from slidekit.collection.tile_labels import TileLabels, settle_labels
 from slidekit.errors import DatasetError
+from slidekit.units import Magnification, parse_tile_um
 from slidekit.wording import some_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Sampling(Selection):
             As for `slides_and_masks`; the labels come with the patches as their targets.
         **options
             Fields of `slidekit.sampling.SamplingSpec`. The size of the patches is that of the dataset unless
-            `tile_px`, or one of `tile_um`, `tile_mpp`, `downsample` and `level`, says otherwise. Where the dataset is
+            `tile_px`, or one of `tile_um`, `tile_mpp`, `downsample` and `level`, says otherwise; its further sizes of
+            concentric tiles are `views`. Where the dataset is
             balanced and `weights` is not given, patches are drawn by the balance: slides by their weights, and with
             the strategy ``"tile"`` by the area of their tissue.
 
@@ -131,12 +133,22 @@ class Sampling(Selection):
             if self.tile_um is None:
                 raise DatasetError("The dataset has no size of tile.", mend="Give tile_um= or tile_mpp=.")
             options["tile_um"] = self.tile_um
+            if self.more_um and not options.get("stack"):
+                options.setdefault("views", self._views(int(options["tile_px"])))
         slides = self.slides_and_masks(labels, masks=masks, label_masks=label_masks, use_float=use_float)
         if self._balance is not None and "weights" not in options and options.get("mode", "random") == "random":
             alike = dict.fromkeys((slide.name for slide in slides), 1)
             is_by_tile = self._balance.strategy == "tile"
             options["weights"] = "area" if is_by_tile else self._balance.weights(self, alike)
         return PatchSampler(slides, **options)
+
+    def _views(self, tile_px: int) -> list[tuple[int, float]]:
+        """The dataset's further sizes of concentric tiles as a sampler's views: pixels, and how much larger a field."""
+        mpp = [
+            size.mpp if isinstance(size, Magnification) else size / tile_px
+            for size in map(parse_tile_um, self.tile_sizes)
+        ]
+        return [(tile_px, further / mpp[0]) for further in mpp[1:]]
 
     def _slide_labels(self, labels: Any, names: tuple[str, ...], use_float: UseFloat) -> TileLabels | None:
         found = settle_labels(labels, _Slides(names), self.label_rows(), use_float=use_float)

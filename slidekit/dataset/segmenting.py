@@ -30,7 +30,8 @@ class Segmenting(Selection):
             Folder; it is made.
         **options
             As for `slidekit.segment.export_thumbs_and_masks`: `mode`, `labels`, `artifact_labels`, `skip_missing_roi`,
-            `overwrite`…
+            `overwrite`… Slides that an earlier export left in the folder stay in it; give `train` this dataset beside
+            ``data_source=dest``, and only its own are used.
 
         Raises
         ------
@@ -54,7 +55,8 @@ class Segmenting(Selection):
         """Draw regions of interest by a segmentation network; `extract_tiles` of this dataset takes them.
 
         Each slide gets ``{slide}.csv`` in its folder of regions, and ``generated/{slide}.geojson`` there for QuPath.
-        Slides with regions that somebody drew are left alone, and what was generated in the same way before is not
+        Slides with regions that somebody drew, in whatever format, are left alone, also where something was generated
+        before; so are those whose generated files somebody edited. What was generated in the same way before is not
         generated again.
 
         Parameters
@@ -64,8 +66,8 @@ class Segmenting(Selection):
         dest
             Another folder; the dataset does not take regions from there.
         overwrite
-            Whether to generate all anew, also where somebody drew or edited regions: that file is kept as
-            ``{slide}.csv.backup``.
+            Whether to generate all anew, also where somebody drew or edited regions: a file in the way is kept as
+            ``{slide}.csv.backup``, or ``generated/{slide}.geojson.backup``.
         mpp
             µm/px of level 0, over what files say; the annotations go before it.
         on_slide
@@ -81,9 +83,9 @@ class Segmenting(Selection):
         Raises
         ------
         DatasetError
-            If there are no slides, or no folder for their regions.
+            If there are no slides, or no folder for their regions, or a file in its place.
         SpecError
-            If an option makes no sense.
+            If an option makes no sense, or `model` is none.
         QCError
             If there is no model, or it is damaged.
         MissingExtraError

@@ -72,6 +72,7 @@ class Streaming(Sampling):
             clip=None if self._clip is None else tiles,
             tile_px=self.tile_px,
             num_classes=None if found is None else found.num_classes,
+            further=self.more_names,
         )
 
     def _slide_stream(
@@ -89,6 +90,12 @@ class Streaming(Sampling):
         from slidekit.sampling.tiles.stream import CellStream
         from slidekit.sampling.tiles.table import CellTable
 
+        if self.more_um:
+            raise SpecError(
+                "from_wsi=True reads tiles of one size, and the dataset has several.",
+                mend="Extract the tiles, whose records have all sizes; or take Dataset.sampler(), whose patches have "
+                "them as views.",
+            )
         feeding = {name: value for name, value in given.items() if name in (*_FEEDING, "workers")}
         grid = {name: value for name, value in given.items() if name in _GRID}
         sampler = self.sampler(mode="grid", shuffle=False, **{"resample": "shrink", **grid})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from slidekit.collection.sources import PathLike
 from slidekit.dataset.checking import Checking
 from slidekit.dataset.loose_tiles import LooseTiles, as_folder
-from slidekit.errors import DatasetError
+from slidekit.errors import DatasetError, SpecError
 from slidekit.units import Magnification, parse_tile_um, tile_size_label
 from slidekit.wording import some_of
 
@@ -231,8 +231,15 @@ class RecordTools(LooseTiles, Checking):
         self._demand_label()
         assert self.tile_um is not None
         assert self.tile_px is not None
-        size = parse_tile_um(self.tile_um)
-        if isinstance(size, Magnification):
-            # The same microns on half as many pixels are half the magnification.
-            size = Magnification(size.power * tile_px / self.tile_px)
-        return tile_size_label(tile_px, size)
+        sizes = [parse_tile_um(size) for size in self.tile_sizes]
+        # The same microns on half as many pixels are half the magnification.
+        by = tile_px / self.tile_px
+        if self.more_um and by != 1 and any(isinstance(size, Magnification) for size in sizes):
+            # Their features would have to be named anew.
+            raise SpecError(
+                "Concentric tiles that are named by magnifications cannot be resized.",
+                mend="Extract them again with the other tile_px; or by microns, such as tile_um=[128, 512].",
+            )
+        return tile_size_label(
+            tile_px, [Magnification(size.power * by) if isinstance(size, Magnification) else size for size in sizes]
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -126,6 +126,8 @@ class TileSource:
         Size of the tiles and the extraction's spec, to stand beside the tiles.
     left_out
         Number of tiles of slides that have no label, and are not in `slides`.
+    further
+        Further sizes of concentric tiles that each record has, such as ``512um``; they are exported as well.
     """
 
     slides: Sequence[SlideRecords]
@@ -135,6 +137,7 @@ class TileSource:
     annotations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    further: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -161,7 +164,11 @@ class TileSource:
                     if slide.locations is not None:
                         x, y = slide.locations[found - 1].tolist()
                         check_place(record, (x, y), slide.path)
+                    if (sizes := {image.name for image in record.further}) != set(self.further):
+                        raise _other_sizes(sizes, self.further, slide.path, offset)
                     suffix = _suffix(record.image_raw, slide.path, offset)
+                    for image in record.further:
+                        _suffix(image.image_raw, slide.path, offset)
                     label = self._label(slide, found - 1)
                     name = record.slide if record.slide in self.patients else slide.slide
                     cells = {column: texts.get(name, "") for column, texts in self.annotations.items()}
@@ -184,6 +191,15 @@ class TileSource:
         if self.label_kind == "number":
             return float(str(value))  # the digits of a float32, and not those of its float64
         return self.classes[int(value)] if self.label_kind == "class" else int(value)
+
+
+def _other_sizes(found: Iterable[str], wanted: Iterable[str], path: Path, offset: int) -> RecordError:
+    has, others = (", ".join(sorted(names)) or "no further size" for names in (found, wanted))
+    return RecordError(
+        f"the record at byte {offset} has concentric tiles of {has}, and others {others}.",
+        mend="Export records of one extraction at a time.",
+        path=path,
+    )
 
 
 def _suffix(image: bytes, path: Path, offset: int) -> str:

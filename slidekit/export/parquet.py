@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slidekit.errors import MissingExtraError
 from slidekit.export.base import ExportOptions, ExportTile, LabelKind, OnProgress, TileSource
+from slidekit.io.tfrecord import loose_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ def write_parquet(
 
     The columns are ``image`` (a struct of ``bytes``, those of the TFRecord, and ``path``), slide, patient, loc_x,
     loc_y, grid_x, grid_y, roi_name, roi_label, label where there are labels (text for classes), and those of the
-    annotations.
+    annotations. Concentric tiles are ``image_512um`` and so on, behind ``image``.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def write_parquet(
                 writer, number, written = _open(folder / f"tiles-{number:05}.parquet", schema), number + 1, 0
             writer.write_table(pa.Table.from_pylist([_row(tile) for tile in group], schema), row_group_size=_MOST_ROWS)
             count += len(group)
-            written += sum(len(tile.record.image_raw) for tile in group)
+            written += sum(map(_bytes_of, group))
     finally:
         if writer is not None:
             writer.close()
@@ -88,10 +89,10 @@ def _open(path: Path, schema: pa.Schema) -> Any:
     from pyarrow.parquet import ParquetWriter
 
     # Compressing JPEG again costs time alone.
-    image = f"{_IMAGE}.bytes"
-    leaves = [f"{_IMAGE}.path", *(name for name in schema.names if name != _IMAGE)]
+    images = [name for name in schema.names if schema.field(name).type == schema.field(_IMAGE).type]
+    leaves = [*(f"{name}.path" for name in images), *(name for name in schema.names if name not in images)]
     texts = [name for name in schema.names if schema.field(name).type == "string"]
-    compression = {image: "NONE"} | dict.fromkeys(leaves, "ZSTD")
+    compression = {f"{name}.bytes": "NONE" for name in images} | dict.fromkeys(leaves, "ZSTD")
     return ParquetWriter(path, schema, compression=compression, use_dictionary=texts, write_statistics=texts)
 
 
@@ -101,7 +102,7 @@ def _row_groups(tiles: Iterator[ExportTile], size: int) -> Iterator[list[ExportT
     held = 0
     for tile in tiles:
         group.append(tile)
-        held += len(tile.record.image_raw)
+        held += _bytes_of(tile)
         if held >= size or len(group) >= _MOST_ROWS:
             yield group
             group, held = [], 0
@@ -117,9 +118,10 @@ def _schema(source: TileSource) -> pa.Schema:
         types["label"] = _LABEL_TYPES[source.label_kind]
     types |= dict.fromkeys(source.annotations, "string")
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [(_IMAGE, image), *((name, pa.type_for_alias(kind)) for name, kind in types.items())]
+    images = [_IMAGE, *(f"{_IMAGE}_{size}" for size in source.further)]
+    fields = [*((name, image) for name in images), *((name, pa.type_for_alias(kind)) for name, kind in types.items())]
     # Hugging Face's `datasets` looks here for what a column is.
-    features = {_IMAGE: {"_type": "Image"}}
+    features = {name: {"_type": "Image"} for name in images}
     features |= {name: {"dtype": kind, "_type": "Value"} for name, kind in types.items()}
     metadata = {"huggingface": {"info": {"features": features}}, "slidekit": dict(source.facts)}
     return pa.schema(fields, {name: json.dumps(value) for name, value in metadata.items()})
@@ -128,4 +130,12 @@ def _schema(source: TileSource) -> pa.Schema:
 def _row(tile: ExportTile) -> dict[str, Any]:
     record = tile.record
     path = f"{record.slide}-{record.loc_x}-{record.loc_y}.{tile.suffix}"
-    return {_IMAGE: {"bytes": record.image_raw, "path": path}, **tile.facts()}
+    images = {_IMAGE: {"bytes": record.image_raw, "path": path}}
+    for image in record.further:
+        images[f"{_IMAGE}_{image.name}"] = {"bytes": image.image_raw, "path": loose_name(path, image.name)}
+    return {**images, **tile.facts()}
+
+
+def _bytes_of(tile: ExportTile) -> int:
+    """Bytes of a tile's images."""
+    return len(tile.record.image_raw) + sum(len(image.image_raw) for image in tile.record.further)

@@ -24,7 +24,7 @@ def write_webdataset(
 
     A sample is ``{slide}-{loc_x}-{loc_y}`` with ``.jpg`` or ``.png`` (the bytes of the TFRecord), ``.json`` (slide,
     patient, centre in level-0 pixels, cell, region, label, columns of the annotations) and, unless labels are
-    numbers, ``.cls`` with the index of the class.
+    numbers, ``.cls`` with the index of the class. Concentric tiles are ``.512um.jpg`` and so on.
 
     Returns
     -------
@@ -68,6 +68,7 @@ def write_webdataset(
                 tile.suffix: tile.record.image_raw,
                 "json": tile.facts(),
             }
+            sample |= {f"{image.name}.{tile.suffix}": image.image_raw for image in tile.record.further}
             if source.label_kind in ("class", "index"):
                 sample["cls"] = indices.get(str(tile.label), tile.label)
             shards.write(sample)

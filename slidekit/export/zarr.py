@@ -29,7 +29,8 @@ _NUMBERS_A_CHUNK = 1 << 15
 def write_zarr(source: TileSource, folder: Path, options: ExportOptions, on_progress: OnProgress | None = None) -> int:
     """Write a zarr group into a folder; one shard of pixels is in memory at a time.
 
-    Its arrays, a row a tile: ``images`` (n, rows, columns, 3) uint8 RGB · ``locations`` (n, 2) int64, centres (x, y) in
+    Its arrays, a row a tile: ``images`` (n, rows, columns, 3) uint8 RGB, and of concentric tiles ``images_512um`` and
+    so on · ``locations`` (n, 2) int64, centres (x, y) in
     level-0 pixels · ``grid`` (n, 2) int64, -1 where unknown · ``slide``, ``roi``, ``roi_label`` (n,) int32, places in
     the attributes ``slides``, ``roi_names``, ``roi_labels``, -1 for none · ``labels`` (n,) where there are labels:
     int64, places in the attribute ``classes``, or float64.
@@ -77,7 +78,8 @@ class _Writer:
         self._group = group
         self._shard_bytes = shard_bytes
         self._shard = 0
-        self._held: list[RGBImage] = []
+        self._images = ("images", *(f"images_{size}" for size in source.further))
+        self._held: list[tuple[RGBImage, ...]] = []
         self._rows: dict[str, list[Any]] = {}
         self._names: dict[str, dict[str, int]] = {"slides": {}, "roi_names": {}, "roi_labels": {}}
         self._patients: dict[str, str] = {}
@@ -85,17 +87,17 @@ class _Writer:
         self._classes = {name: index for index, name in enumerate(source.classes)}
 
     def add(self, tile: ExportTile) -> None:
-        image = _decode(tile, self._source)
+        images = tuple(_decode(tile, size, self._source) for size in (None, *self._source.further))
         if self._shard == 0:
-            self._make_arrays(image.shape)
-        elif image.shape != self._shape:
+            self._make_arrays(images[0].shape)
+        if others := [image.shape for image in images if image.shape != self._shape]:
             raise RecordError(
-                f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is {image.shape[1]} × {image.shape[0]} px, "
+                f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is {others[0][1]} × {others[0][0]} px, "
                 f"and others {self._shape[1]} × {self._shape[0]}.",
                 mend="Export tiles of one size, or to webdataset or parquet.",
                 path=self._source.slides[tile.file].path,
             )
-        self._held.append(image)
+        self._held.append(images)
         for name, value in self._numbers(tile).items():
             self._rows.setdefault(name, []).append(value)
         if len(self._held) == self._shard:
@@ -122,16 +124,18 @@ class _Writer:
         size = int(np.prod(shape))
         chunk = max(1, _CHUNK // size)
         # Whole chunks; a shard that is written once and whole is never read again.
-        self._shard = chunk * max(1, min(int(self._shard_bytes // (size * chunk)), -(-self._source.total // chunk)))
+        held = int(self._shard_bytes // (size * chunk * len(self._images)))
+        self._shard = chunk * max(1, min(held, -(-self._source.total // chunk)))
         total = max(1, self._source.total)
-        self._group.create_array(
-            "images",
-            shape=(total, *shape),
-            chunks=(chunk, *shape),
-            shards=(self._shard, *shape),
-            dtype="uint8",
-            dimension_names=("tile", "row", "column", "channel"),
-        )
+        for name in self._images:
+            self._group.create_array(
+                name,
+                shape=(total, *shape),
+                chunks=(chunk, *shape),
+                shards=(self._shard, *shape),
+                dtype="uint8",
+                dimension_names=("tile", "row", "column", "channel"),
+            )
         kinds: dict[str, Any] = {"locations": "int64", "grid": "int64"}
         kinds |= {"slide": "int32", "roi": "int32", "roi_label": "int32"}
         if self._source.label_kind is not None:
@@ -169,7 +173,8 @@ class _Writer:
         if not self._held:
             return
         start, self.count = self.count, self.count + len(self._held)
-        self._write("images", start, np.stack(self._held))
+        for name, images in zip(self._images, zip(*self._held, strict=True), strict=True):
+            self._write(name, start, np.stack(images))
         for name, values in self._rows.items():
             self._write(name, start, np.array(values))
         self._held, self._rows = [], {}
@@ -178,10 +183,10 @@ class _Writer:
         self._group[name][start : start + len(values)] = values  # type: ignore[index]
 
 
-def _decode(tile: ExportTile, source: TileSource) -> RGBImage:
+def _decode(tile: ExportTile, size: str | None, source: TileSource) -> RGBImage:
     path = source.slides[tile.file].path
     try:
-        return decode_image(tile.record.image_raw)
+        return decode_image(tile.record.image(size, path=path))
     except ValueError as error:
         raise RecordError(
             f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is not an image that can be decoded: {error}.",

@@ -18,7 +18,8 @@ from slidekit.slide.wsi import WSI
 
 __all__ = ["describe_foreign"]
 
-_LABEL = re.compile(r"(\d+)px_(\d+(?:\.\d+)?um|\d+(?:\.\d+)?x)")
+_LABEL = re.compile(r"(\d+)px_(\d+(?:\.\d+)?um|\d+(?:\.\d+)?x)(?:\+.+)?")
+"""Further sizes of concentric tiles are passed over: the first is that of the grid."""
 
 
 def describe_foreign(path: Path, slide: Path | None, pictures: Path) -> SlideReport:

@@ -44,10 +44,10 @@ def run_here(jobs: Sequence[SlideJob], spec: ExtractionSpec, tell: Tell) -> Resu
     cores = usable_cores()
     workers = min(spec.workers or cores, max(1, len(jobs)))
     spec = spec.model_copy(update={"workers": workers, "threads": spec.threads or max(1, cores // workers)})
-    crosses = can_cross(spec)
+    crosses = can_cross(spec) and can_cross(jobs[0].segment if jobs else None)
     if not crosses:
-        # A QC function of a notebook exists in this process only.
-        _log.info("a QC function cannot be sent to another process: slides are extracted one by one in this one")
+        # A function of a notebook exists in this process only.
+        _log.info("a function cannot be sent to another process: slides are extracted one by one in this one")
     todo = JobQueue(jobs)
     with open_buffer(jobs, spec, ahead=workers + 1 if crosses else 2) as buffer:
         if crosses:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slidekit.errors import MissingROIError, SlideError, SlidekitError
 from slidekit.extraction.isolation.passing import may_pass
-from slidekit.extraction.outcome import failed_report, keep_intent, keep_report
+from slidekit.extraction.outcome import failed_report, keep_intent, keep_report, without_cells, without_coordinates
 from slidekit.extraction.ownership import check_ours, clear_slide
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.check import check_slide
@@ -106,15 +106,28 @@ def _extract(job: SlideJob, spec: ExtractionSpec, on_event: Callable[[ProgressEv
         clear_slide(job)
         keep_intent(job, spec)
 
+    if job.segment is not None:
+        # Only here: who cuts tiles needs nothing of what finds cells.
+        from slidekit.extraction.cells import segment_job
+
+        return segment_job(job, spec, tell)
+    if job.coordinates is not None and not len(job.coordinates):
+        return without_coordinates(job)
     if not spec.dry_run:
         check_ours(job)
     pixels = job.copy or job.path
     # Before QC, whose functions may have state.
     made_by = job_hash(job, spec)
+    cells = None if job.cells is None else job.cells.open()
+    coordinates = job.coordinates if cells is None else cells.coordinates
+    if cells is not None and not len(cells.coordinates):
+        return without_cells(job)
     try:
-        with WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp) as wsi:
+        with WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp, coordinates=coordinates) as wsi:
             # The report names the slide, and a user's QC function finds what lies beside it.
             wsi.path = job.path
+            if cells is not None:
+                wsi.use_cells(cells)
             wsi.qc(spec.qc)
             if job.qc_only:
                 return check_slide(wsi, spec, picture=job.picture)

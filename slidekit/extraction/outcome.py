@@ -13,7 +13,7 @@ from slidekit.slide.job import SlideJob, job_hash
 from slidekit.slide.report_model import RecordFile, SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["failed_report", "keep_intent", "keep_report"]
+__all__ = ["failed_report", "keep_intent", "keep_report", "without_cells", "without_coordinates"]
 
 
 _log = logging.getLogger("slidekit")
@@ -85,7 +85,7 @@ def keep_intent(job: SlideJob, spec: ExtractionSpec) -> None:
     if job.tfrecords is not None:
         claims["records"] = RecordFile(name=f"{job.name}.tfrecords", records=0, size=0, sha256="")
     if job.tiles is not None:
-        claims |= {"loose_tiles": 1, "loose_format": spec.img_format}
+        claims |= {"loose_tiles": 1, "loose_format": spec.img_format, "further": spec.more_names}
     report = failed_report(job, reason).model_copy(update=claims)
     _write(job.records_dir / f"{job.name}.json", report)
 
@@ -98,3 +98,16 @@ def failed_report(job: SlideJob, reason: str) -> SlideReport:
     if re.match(r"[A-Za-z']+[ .,:]", reason) and not re.match(r"\S*\.\w", reason):
         reason = reason[:1].upper() + reason[1:]
     return SlideReport(slide=job.name, path=str(job.path), status="failed", reason=reason)
+
+
+def without_cells(job: SlideJob) -> SlideReport:
+    """Make the report of a slide on which no cells were found."""
+    reason = "No cells were found on this slide."
+    return SlideReport(slide=job.name, path=str(job.path), status="skipped", reason=reason, coordinates=0)
+
+
+def without_coordinates(job: SlideJob) -> SlideReport:
+    """Make the report of a slide that no row of the given coordinates names."""
+    source = "the coordinates" if job.coordinates is None else job.coordinates.source
+    reason = f"No coordinates of this slide are in {source}."
+    return SlideReport(slide=job.name, path=str(job.path), status="skipped", reason=reason, coordinates=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from slidekit.errors import SlideError
 from slidekit.extraction.resume import read_report
 from slidekit.io.atomic import PART
+from slidekit.io.tfrecord import loose_name
 from slidekit.slide.fate import Fate
 from slidekit.slide.job import SlideJob
 
@@ -80,8 +81,9 @@ def clear_slide(job: SlideJob) -> None:
         # Only of the format that was written: a mask may bear the name of its tile.
         suffixes = (report.loose_format,) if report.loose_format else ("jpg", "png")
         for stem in _kept_tiles(folder / f"{job.name}.tiles.csv", job.name):
-            for suffix in suffixes:
-                (loose / f"{stem}.{suffix}").unlink(missing_ok=True)
+            for name in (f"{stem}.{suffix}" for suffix in suffixes):
+                for one in (name, *(loose_name(name, size) for size in report.further)):
+                    (loose / one).unlink(missing_ok=True)
         if loose.is_dir() and not any(loose.iterdir()):
             loose.rmdir()
     names = [f"{job.name}.tiles.csv", f"{job.name}.json"]

@@ -6,18 +6,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from slidekit.errors import ROIError, SpecError
 from slidekit.extraction.here import run_here
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.pixels.discovery import check_unique_names, find_slides, slide_name
+from slidekit.pixels.mpp import MPP_MEND
 from slidekit.slide.job import SlideJob
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.roi import find_roi_file, warn_of_unknown_labels
 from slidekit.slide.samples import preview_path
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["list_slides", "run_qc"]
+__all__ = ["list_slides", "run_qc", "slide_job"]
+
+_TABLE = "qc_report.csv"
 
 
 def list_slides(places: Sequence[Path]) -> list[Path]:
@@ -57,7 +61,8 @@ def run_qc(
     spec
         Which methods, and the tiles that they are to decide about; nothing of it that concerns output counts.
     dest
-        Folder for ``qc_report.csv`` and ``previews/{slide}.jpg``, of these slides alone; None writes neither.
+        Folder for ``qc_report.csv`` and ``previews/{slide}.jpg``; None writes neither. Rows that the table has of
+        other slides stay.
     save
         Folder for the masks, which `slidekit.qc.Save` writes; None writes none.
     rois
@@ -75,19 +80,21 @@ def run_qc(
 
     Raises
     ------
-    SpecError, DatasetError, ROIError
-        Before any work: no method, two slides of one name, one picture or one file of regions for several slides.
-    OSError
-        If the table cannot be written.
+    SpecError, DatasetError, ROIError, ReportError
+        Before any work: no method, two slides of one name, one picture or one file of regions for several slides,
+        a folder that cannot be written, that holds an extraction, or whose ``qc_report.csv`` is another table.
+    KeyboardInterrupt
+        On Ctrl-C, once the table of the slides that are done is written.
     """
     _check(slides, spec, rois, picture)
+    _check_folders(dest, save)
     if save is not None:
         from slidekit.slide.qc.saving import Save
 
         spec = spec.model_copy(update={"qc": (*spec.qc, Save(save))})
     # A dry run leaves no file but those that are asked for, and takes no lock.
     spec = spec.model_copy(update={"dry_run": True, "report": False})
-    jobs = [_job(path, rois) for path in slides]
+    jobs = [replace(slide_job(path, rois), qc_only=True) for path in slides]
     if spec.artifact_labels:
         warn_of_unknown_labels([job.rois for job in jobs if job.rois is not None], spec.artifact_labels)
     if dest is not None:
@@ -96,18 +103,63 @@ def run_qc(
         jobs = [replace(jobs[0], picture=picture)]
     lock = threading.Lock()
 
+    ended: dict[str, SlideReport] = {}
+
     def tell(event: ProgressEvent) -> None:
-        if on_event is not None:
-            with lock:
+        with lock:
+            if event.report is not None:
+                ended[event.slide] = event.report
+            if on_event is not None:
                 on_event(event)
 
-    reports = {job.path: report for job, report in run_here(jobs, spec, tell)}
-    ordered = {job.path: reports[job.path] for job in jobs}
-    if dest is not None:
-        from slidekit.report import write_qc_table
+    def write() -> None:
+        if dest is not None:
+            from slidekit.report import read_qc_table, write_qc_table
 
-        write_qc_table(dest, list(ordered.values()))
-    return ordered
+            # Read now: another run may have written there since this one began.
+            write_qc_table(dest, list(ended.values()), before=read_qc_table(dest / _TABLE))
+
+    try:
+        reports = {job.path: _of_command(report) for job, report in run_here(jobs, spec, tell)}
+    except KeyboardInterrupt:
+        with lock:
+            write()
+        raise
+    write()
+    return {job.path: reports[job.path] for job in jobs}
+
+
+def _of_command(report: SlideReport) -> SlideReport:
+    """A report whose advice fits: where QC alone is run there is no table of annotations."""
+    return report.model_copy(update={"reason": report.reason.replace(MPP_MEND, "Give it by mpp= (--mpp).")})
+
+
+def _check_folders(dest: Path | None, save: Path | None) -> None:
+    """See that folders can be written, and that no table is replaced that is not of such a run."""
+    for option, folder in (("dest", dest), ("save", save)):
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SpecError(
+                f"Nothing can be written there ({error.strerror or error}).",
+                mend=f"Name another folder by --{option} ({option}=...).",
+                path=folder,
+            ) from error
+    if dest is None:
+        return
+    if any((dest / name).exists() for name in ("extraction.json", "extraction_report.csv")):
+        raise SpecError(
+            "holds an extraction, whose table of QC would be replaced.",
+            mend="Name another folder by --dest (dest=...).",
+            path=dest,
+        )
+    from slidekit.report import read_qc_table
+
+    read_qc_table(dest / _TABLE)
 
 
 def _check(slides: Sequence[Path], spec: ExtractionSpec, rois: Path | None, picture: Path | None) -> None:
@@ -122,7 +174,16 @@ def _check(slides: Sequence[Path], spec: ExtractionSpec, rois: Path | None, pict
     check_unique_names(slides)
 
 
-def _job(path: Path, rois: Path | None) -> SlideJob:
+def slide_job(path: Path, rois: Path | None) -> SlideJob:
+    """The job of a slide that is no dataset's.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    rois
+        File of its regions of interest, or folder of such files.
+    """
     name = slide_name(path)
     regions = find_roi_file(rois, name) if rois is not None and rois.is_dir() else rois
-    return SlideJob(name=name, path=path, rois=regions, qc_only=True)
+    return SlideJob(name=name, path=path, rois=regions)

@@ -218,10 +218,21 @@ def read_spec_hash(folder: Path) -> str | None:
     return str(content["spec_hash"]) if isinstance(content, dict) and "spec_hash" in content else None
 
 
-def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str]) -> None:
-    """Write ``extraction.json``: the parameters of the tiles in a folder, and the versions that made them."""
+def write_spec(folder: Path, spec: ExtractionSpec, versions: dict[str, str], *, coordinates: int | None = None) -> None:
+    """Write ``extraction.json``: the parameters of the tiles in a folder, and the versions that made them.
+
+    Parameters
+    ----------
+    folder, spec, versions
+        Where, and what.
+    coordinates
+        Number of rows of the table of given coordinates; None where tiles are from a grid.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"spec": spec.canonical(), "spec_hash": spec.digest(), "versions": versions}
     if (source := _source_digest(spec)) is not None:
         content["normalizer_source_sha256"] = source
+    if coordinates is not None:
+        # Not a parameter: slides whose rows have not changed stay as they are.
+        content["coordinates_rows"] = coordinates
     atomic_write_text(folder / SPEC_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -134,7 +134,10 @@ def _begin(folder: Path, jobs: Sequence[SlideJob], spec: ExtractionSpec) -> None
     with folder_lock(folder):
         check_same_spec(folder, spec, {job.name for job in jobs})
         check_no_other_run(folder, spec)
-        write_spec(folder, spec, library_versions())
+        given = next((job.coordinates.total for job in jobs if job.coordinates is not None), None)
+        if any(job.cells is not None for job in jobs):
+            given = None  # each slide's report counts its own
+        write_spec(folder, spec, library_versions(), coordinates=given)
 
 
 def check_jobs(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, here: bool = True) -> None:

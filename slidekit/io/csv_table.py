@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from slidekit.wording import cell_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CSVTable", "Row", "read_csv_table", "table_of_frame"]
+__all__ = ["CSVTable", "Row", "iter_csv_table", "read_csv_table", "table_of_frame"]
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,49 @@ def read_csv_table(path: str | Path, *, error: type[SlidekitError]) -> CSVTable:
         Of the kind `error`, with line and mend: the file is missing, not UTF-8, a workbook, separated by
         something else, has one column, a name twice in its header, or a row longer than its header.
     """
+    header, rows = iter_csv_table(path, error=error)
+    return CSVTable(header, tuple(Row(line, cells) for line, cells in rows), Path(path))
+
+
+def iter_csv_table(
+    path: str | Path, *, error: type[SlidekitError]
+) -> tuple[tuple[str, ...], Iterator[tuple[int, tuple[str, ...]]]]:
+    """Read the header of such a file as `read_csv_table` does, and its rows one by one as they are asked for.
+
+    Parameters
+    ----------
+    path, error
+        As for `read_csv_table`.
+
+    Returns
+    -------
+    tuple of str, iterator of (int, tuple of str)
+        Names of the columns; line and cells of each row.
+
+    Raises
+    ------
+    SlidekitError
+        As `read_csv_table`, in part only when rows are asked for.
+    """
     path = Path(path)
+    rows = _rows(path, error)
+    first = next(rows, None)
+    if first is None:
+        raise error("is empty.", mend="It needs a header row and one row per slide.", path=path)
+    line, cells = first
+    header = _check_header(cells, path, line, error)
+    return header, ((line, _fit(cells, len(header), path, line, error)) for line, cells in rows)
+
+
+def _rows(path: Path, error: type[SlidekitError]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line and cells of each row that is not empty, the header's first."""
     reader = csv.reader(io.StringIO(_read_text(path, error), newline=""), strict=True)
-    header: tuple[str, ...] | None = None
-    rows: list[Row] = []
     line = 1
     try:
         for raw in reader:
             cells = tuple(cell.strip() for cell in raw)
             if any(cells):
-                if header is None:
-                    header = _check_header(cells, path, line, error)
-                else:
-                    rows.append(Row(line, _fit(cells, len(header), path, line, error)))
+                yield line, cells
             line = reader.line_num + 1
     except csv.Error as problem:
         raise error(
@@ -95,9 +126,6 @@ def read_csv_table(path: str | Path, *, error: type[SlidekitError]) -> CSVTable:
             path=path,
             line=line,
         ) from None
-    if header is None:
-        raise error("is empty.", mend="It needs a header row and one row per slide.", path=path)
-    return CSVTable(header, tuple(rows), path)
 
 
 def table_of_frame(frame: pd.DataFrame, *, error: type[SlidekitError]) -> CSVTable:

@@ -92,7 +92,8 @@ class TFRecord:
         dict
             ``slide`` (str); ``image_raw`` (bytes of a JPEG or PNG), or ``image`` (uint8 (rows, columns, 3), RGB) if
             `decode_images`; ``loc_x``, ``loc_y`` (int, centre, level-0 pixels); and where the record has them
-            ``grid_x``, ``grid_y`` (int), ``roi_name``, ``label`` (str).
+            ``grid_x``, ``grid_y`` (int), ``roi_name``, ``label`` (str). Of concentric tiles also ``image_raw_512um``,
+            or ``image_512um``, and so on.
 
         Raises
         ------
@@ -192,13 +193,15 @@ class TFRecord:
 
     def _tile(self, record: TileRecord, decode: bool) -> dict[str, Any]:
         tile: dict[str, Any] = {"slide": record.slide}
-        if decode:
+        images = (("", record.image_raw), *((f"_{image.name}", image.image_raw) for image in record.further))
+        for size, data in images:
+            if not decode:
+                tile[f"image_raw{size}"] = data
+                continue
             try:
-                tile["image"] = decode_image(record.image_raw)
+                tile[f"image{size}"] = decode_image(data)
             except ValueError as error:
                 raise self._damage(record, error) from error
-        else:
-            tile["image_raw"] = record.image_raw
         tile |= {"loc_x": record.loc_x, "loc_y": record.loc_y}
         return tile | {name: value for name in _OURS if (value := getattr(record, name)) is not None}
 

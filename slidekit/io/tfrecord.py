@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import google_crc32c
 
 from slidekit.errors import RecordError
-from slidekit.io.example import decode_example, encode_example
 from slidekit.io.record_index import RecordIndex, index_path, read_index, write_index
+from slidekit.io.tile_record import FurtherImage, TileRecord, image_feature, loose_name
 from slidekit.io.user_file import check_regular
 
 __all__ = [
     "FRAMING",
+    "FurtherImage",
     "RecordIndex",
     "TileRecord",
     "frame",
+    "image_feature",
     "index_path",
     "iter_records",
+    "loose_name",
     "read_index",
     "read_record_at",
     "write_index",
@@ -44,96 +46,6 @@ _LARGEST = 1 << 31
 
 _WORTH_A_LOOK = 1 << 24
 """Length from which the size of the file is asked for: no tile is that large."""
-
-_NO_TILES = "Give TFRecords of tiles, Slideflow's or slidekit's; or extract the slide again."
-
-
-@dataclass(frozen=True)
-class TileRecord:
-    """One tile as it stands in a TFRecord.
-
-    Attributes
-    ----------
-    slide
-        Name of the slide.
-    image_raw
-        A complete JPEG or PNG.
-    loc_x, loc_y
-        The tile's centre, level-0 pixels.
-    grid_x, grid_y
-        Its cell in the grid; None in files that Slideflow wrote.
-    roi_name, label
-        Its region of interest and that region's class, if any.
-    edge
-        Whether it reaches over the slide's edge and is padded white there.
-    """
-
-    slide: str
-    image_raw: bytes
-    loc_x: int
-    loc_y: int
-    grid_x: int | None = None
-    grid_y: int | None = None
-    roi_name: str | None = None
-    label: str | None = None
-    edge: bool = False
-
-    def encode(self) -> bytes:
-        """Serialise as a ``tf.train.Example``, the same bytes for the same record."""
-        features: dict[str, bytes | int] = {
-            "image_raw": self.image_raw,
-            "slide": self.slide.encode(),
-            "loc_x": self.loc_x,
-            "loc_y": self.loc_y,
-        }
-        if self.grid_x is not None and self.grid_y is not None:
-            features |= {"grid_x": self.grid_x, "grid_y": self.grid_y}
-        if self.roi_name is not None:
-            features["roi_name"] = self.roi_name.encode()
-        if self.label is not None:
-            features["label"] = self.label.encode()
-        if self.edge:
-            features["edge"] = 1
-        return encode_example(features)
-
-    @classmethod
-    def decode(cls, payload: bytes, *, path: Path | None = None) -> TileRecord:
-        """Read a payload, ours or Slideflow's.
-
-        Raises
-        ------
-        RecordError
-            If it is not an Example, or has no ``image_raw`` or ``slide``.
-        """
-        features = decode_example(payload, path=path)
-        return cls(
-            slide=_bytes(features, "slide", path).decode("utf-8", "replace"),
-            image_raw=_bytes(features, "image_raw", path),
-            loc_x=_integer(features, "loc_x") or 0,
-            loc_y=_integer(features, "loc_y") or 0,
-            grid_x=_integer(features, "grid_x"),
-            grid_y=_integer(features, "grid_y"),
-            roi_name=_text(features, "roi_name"),
-            label=_text(features, "label"),
-            edge=bool(_integer(features, "edge")),
-        )
-
-
-def _bytes(features: Mapping[str, bytes | int], name: str, path: Path | None) -> bytes:
-    value = features.get(name)
-    if not isinstance(value, bytes):
-        raise RecordError(f"a record has no feature {name!r}: these are not tiles.", mend=_NO_TILES, path=path)
-    return value
-
-
-def _integer(features: Mapping[str, bytes | int], name: str) -> int | None:
-    value = features.get(name)
-    return value if isinstance(value, int) else None
-
-
-def _text(features: Mapping[str, bytes | int], name: str) -> str | None:
-    value = features.get(name)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None
 
 
 def _masked_crc(data: bytes) -> int:

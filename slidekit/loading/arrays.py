@@ -77,11 +77,12 @@ class ArrayLoader:
 
     def _make(self, epoch: int, batch: int) -> Any:
         options = self.stream.options
-        tiles = self.stream.read(self.stream.numbers(epoch, batch))
-        images = self._decoder.decode(tiles, np.empty((len(tiles), *self._size, 3), np.uint8))
-        return pack(
-            finish(images, self.stream.seeds(epoch, batch), options), tiles, options, single=options.batch_size is None
-        )
+        tiles, seeds = self.stream.read(self.stream.numbers(epoch, batch)), self.stream.seeds(epoch, batch)
+        shape = (len(tiles), *self._size, 3)
+        images = [
+            finish(self._decoder.decode(some, np.empty(shape, np.uint8)), seeds, options) for some in tiles.by_size()
+        ]
+        return pack(images, tiles, options, single=options.batch_size is None)
 
 
 def finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:

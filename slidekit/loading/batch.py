@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ __all__ = ["pack"]
 
 
 def pack(
-    images: Any,
+    images: Sequence[Any],
     tiles: RawTiles,
     options: LoaderOptions,
     convert: Callable[[NDArray[Any]], Any] = np.asarray,
@@ -27,7 +27,7 @@ def pack(
     Parameters
     ----------
     images
-        The images, whose first axis are tiles.
+        The images of each size of concentric tiles, mostly of one; their first axis are tiles.
     tiles
         What was read with them.
     options
@@ -41,8 +41,10 @@ def pack(
     -------
     images or tuple
         ``(images[, labels][, slides][, loc_x, loc_y])``; images alone where that is all. Slides are a list of str.
+        Images of several sizes are a tuple.
     """
-    parts: list[Any] = [images]
+    sizes = [some[0] for some in images] if single else images
+    parts: list[Any] = []
     if tiles.labels is not None:
         parts.append(convert(tiles.labels))
     if options.incl_slidenames:
@@ -51,4 +53,5 @@ def pack(
         parts += [convert(np.ascontiguousarray(tiles.locations[:, axis])) for axis in (0, 1)]
     if single:
         parts = [part[0] for part in parts]
+    parts.insert(0, tuple(sizes) if len(sizes) > 1 else sizes[0])
     return tuple(parts) if len(parts) > 1 else parts[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class TileStream:
         Edge of the tiles; None takes it from the first record.
     num_classes
         Width of one-hot labels; None takes it from the names of the classes, or from the largest index there is.
+    further
+        Further sizes of concentric tiles that are wanted, as features are named after them: ``512um``.
 
     Raises
     ------
@@ -59,11 +62,13 @@ class TileStream:
         clip: ArrayLike | None = None,
         tile_px: int | None = None,
         num_classes: int | None = None,
+        further: Sequence[str] = (),
     ) -> None:
         self.table = table
         self.options = options
         self.labels = labels
         self.tile_px = tile_px
+        self.further = tuple(further)
         self.order = Order(
             table.starts,
             seed=options.seed,
@@ -136,8 +141,8 @@ class TileStream:
         Raises
         ------
         RecordError
-            If one is damaged, no tile, lies elsewhere than the index says that gave it its label, or is of another
-            slide than the one whose label it would get.
+            If one is damaged, no tile, has no image of a size that is wanted, lies elsewhere than the index says that
+            gave it its label, or is of another slide than the one whose label it would get.
         """
         chosen = np.asarray(numbers, np.int64)
         records = self.reader.records(chosen)
@@ -156,7 +161,11 @@ class TileStream:
             slides=[record.slide for record in records],
             locations=locations,
             labels=self._labels_of(chosen, files),
-            paths=[self.table.paths[file] for file in files],
+            paths=(paths := [self.table.paths[file] for file in files]),
+            further=tuple(
+                [record.image(name, path=path) for record, path in zip(records, paths, strict=True)]
+                for name in self.further
+            ),
         )
 
     @property

@@ -12,6 +12,7 @@ import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused
 
 from slidekit.augment import draw
 from slidekit.augment.parameters import WIDTH
+from slidekit.io.tfrecord import image_feature
 from slidekit.loading.batches.tensorflow import finish, finish_one
 from slidekit.loading.decode import image_size
 from slidekit.loading.mismatch import NAME_MEND, PLACE_MEND, spellings
@@ -190,23 +191,33 @@ def _of_chunks(chunks: _Chunks, dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Decode tile by tile, and finish batch by batch."""
     options, classes = chunks.stream.options, chunks.stream.num_classes
     records = dataset.prefetch(max(2, _AHEAD // chunks.tiles)).unbatch()
-    tiles = records.map(_as_it_stands(partial(_decode, options, chunks.size)), _AUTOTUNE)
+    tiles = records.map(_as_it_stands(partial(_decode, options, chunks.size, chunks.stream.further)), _AUTOTUNE)
     if options.batch_size is None:
         return tiles.map(_as_it_stands(partial(finish_one, options, classes)), _AUTOTUNE)
     batches = tiles.batch(options.batch_size, drop_remainder=options.drop_last)
     return batches.map(_as_it_stands(partial(finish, options, classes)), _AUTOTUNE)
 
 
-def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Parts:
-    """Parse the Example of a tile, and decode its image."""
+def _decode(options: LoaderOptions, size: tuple[int, int], further: tuple[str, ...], parts: _Parts) -> _Parts:
+    """Parse the Example of a tile, and decode its images."""
     shape = (*size, 3)
-    tile = tf.io.parse_single_example(parts["record"], _FEATURES)
-    # PNG is decoded by this as well. Its default for JPEG is a faster transform, up to 15 grey levels from numpy's.
-    image = tf.io.decode_jpeg(tile["image_raw"], channels=3, dct_method="INTEGER_ACCURATE")
-    found = tf.shape(image)
+    names = [image_feature(name) for name in (None, *further)]
+    # One that is not there is read as empty, for a message that says whose it is.
+    optional = {name: tf.io.FixedLenFeature((), tf.string, "") for name in names[1:]}
+    tile = tf.io.parse_single_example(parts["record"], _FEATURES | optional)
     whose = ("RecordError: the tile of slide", tile["slide"], "at", tile["loc_x"], tile["loc_y"])
-    is_right = tf.debugging.Assert(tf.reduce_all(found == shape), [*whose, "has the shape", found, "and not", shape])
-    checks = [is_right]
+    checks = []
+    images = []
+    for name in names:
+        is_there = tf.debugging.Assert(tf.strings.length(tile[name]) > 0, [*whose, "has no", name])
+        with tf.control_dependencies([is_there]):
+            # PNG is decoded by this as well. Its default for JPEG is a faster transform, up to 15 grey levels from
+            # numpy's.
+            image = tf.io.decode_jpeg(tile[name], channels=3, dct_method="INTEGER_ACCURATE")
+        found = tf.shape(image)
+        is_right = tf.reduce_all(found == shape)
+        checks.append(tf.debugging.Assert(is_right, [*whose, "has the shape", found, "and not", shape]))
+        images.append(image)
     if "place" in parts:
         place = tf.stack((tile["loc_x"], tile["loc_y"]))
         what = (*whose, "lies at", parts["place"], "by the index.", PLACE_MEND)
@@ -216,7 +227,7 @@ def _decode(options: LoaderOptions, size: tuple[int, int], parts: _Parts) -> _Pa
         is_named = tf.reduce_any(tf.strings.strip(tile["slide"]) == parts["named"])
         checks.append(tf.debugging.Assert(is_named, what))
     with tf.control_dependencies(checks):
-        decoded: _Parts = {"image": tf.ensure_shape(image, shape)}
+        decoded: _Parts = {"image": tuple(tf.ensure_shape(image, shape) for image in images)}
     # What is taken along is copied into batches.
     wanted = (*(("slide",) if options.incl_slidenames else ()), *(("loc_x", "loc_y") if options.incl_loc else ()))
     decoded |= {name: tile[name] for name in wanted}

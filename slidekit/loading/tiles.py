@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class RawTiles:
         (n,) or (n, k), int64 or float32, or float32 one-hot (n, classes); None without labels.
     paths
         The file of each.
+    further
+        Of each further size of concentric tiles its images, as `images`.
     """
 
     numbers: NDArray[np.int64]
@@ -58,6 +60,11 @@ class RawTiles:
     locations: NDArray[np.int64]
     labels: NDArray[Any] | None
     paths: list[Path]
+    further: tuple[list[bytes], ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def by_size(self) -> tuple[Self, ...]:
+        """The same tiles with the images of one size each, the record's own first."""
+        return (self, *(replace(self, images=images, further=()) for images in self.further))

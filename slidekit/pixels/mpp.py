@@ -8,7 +8,7 @@ from pathlib import Path
 from slidekit.errors import MissingMPPError
 from slidekit.pixels.metadata import SlideMetadata
 
-__all__ = ["MPP_RANGE", "SlideMPP", "settle_mpp"]
+__all__ = ["MPP_MEND", "MPP_RANGE", "SlideMPP", "settle_mpp"]
 
 MPP_RANGE = (0.05, 20.0)
 """µm/px that a whole-slide image can have; 0.05 is beyond any light microscope, 20 is a flat-bed scanner."""
@@ -16,7 +16,8 @@ MPP_RANGE = (0.05, 20.0)
 _CONTRADICTION = 0.05
 _OBJECTIVE_FACTOR = 1.6
 
-_MEND = "Give it in the annotations column `mpp`, or for all slides by mpp= (--mpp)."
+MPP_MEND = "Give it in the annotations column `mpp`, or for all slides by mpp= (--mpp)."
+"""What can be done where a slide does not state its µm/px, or states one that cannot be true."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def settle_mpp(
         doubt = f"The file states no µm/px; {10 / power:.4g} was taken from its objective power {power:g}x."
         return SlideMPP(10 / power, 10 / power, "objective", doubt)
     hint = f" Its objective power {power:g}x would be about {10 / power:.4g} µm/px." if power else ""
-    raise MissingMPPError(f"The slide does not state its µm/px.{hint}", mend=_MEND, path=path)
+    raise MissingMPPError(f"The slide does not state its µm/px.{hint}", mend=MPP_MEND, path=path)
 
 
 def _check(path: Path, x: float, y: float, source: str) -> None:
@@ -92,7 +93,7 @@ def _check(path: Path, x: float, y: float, source: str) -> None:
         value = f"{x:.4g}" if x == y else f"{x:.4g} × {y:.4g}"
         raise MissingMPPError(
             f"{source} says {value} µm/px, which cannot be true of a slide ({low:g}–{high:g}).",
-            mend=_MEND,
+            mend=MPP_MEND,
             path=path,
         )
 

@@ -32,7 +32,7 @@ from slidekit.collection.sources import PathLike, SlideIndex, Source
 from slidekit.dataset import Dataset
 from slidekit.errors import ProjectError
 from slidekit.slide.report_model import SlideReport
-from slidekit.units import Magnification
+from slidekit.units import TileSizes
 
 __all__ = ["SETTINGS", "Project", "installed_version"]
 
@@ -147,9 +147,9 @@ class Project:
     def dataset(
         self,
         tile_px: int | None = None,
-        tile_um: float | str | Magnification | None = None,
+        tile_um: TileSizes | None = None,
         *,
-        tile_mpp: float | None = None,
+        tile_mpp: float | Sequence[float] | None = None,
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
         sources: str | Sequence[str] | None = None,
@@ -165,7 +165,8 @@ class Project:
         Parameters
         ----------
         tile_px, tile_um
-            Edge of a tile in output pixels, and in microns or as a magnification.
+            Edge of a tile in output pixels, and in microns or as a magnification; several of these for concentric
+            tiles, as for `Dataset`.
         tile_mpp
             µm/px of the tiles, instead of `tile_um`.
         filters
@@ -206,9 +207,9 @@ class Project:
     def extract_tiles(
         self,
         tile_px: int,
-        tile_um: float | str | Magnification | None = None,
+        tile_um: TileSizes | None = None,
         *,
-        tile_mpp: float | None = None,
+        tile_mpp: float | Sequence[float] | None = None,
         filters: Mapping[str, Any] | None = None,
         filter_blank: str | Sequence[str] | None = None,
         sources: str | Sequence[str] | None = None,
@@ -227,6 +228,58 @@ class Project:
             tile_px, tile_um, tile_mpp=tile_mpp, filters=filters, filter_blank=filter_blank, sources=sources
         )
         return dataset.extract_tiles(**options)
+
+    def cell_segmentation(
+        self,
+        diam_um: float = 8.0,
+        dest: PathLike | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
+        sources: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> dict[Path, SlideReport]:
+        """Find the cells of the project's slides; see `Dataset.cell_segmentation`.
+
+        Parameters
+        ----------
+        diam_um, dest
+            As for `Dataset.cell_segmentation`; cells go to ``masks`` in the project by default.
+        filters, filter_blank, sources
+            As for `dataset`.
+        **options
+            As for `Dataset.cell_segmentation`.
+        """
+        dataset = self.dataset(filters=filters, filter_blank=filter_blank, sources=sources)
+        return dataset.cell_segmentation(diam_um, dest, **options)
+
+    def extract_cells(
+        self,
+        tile_px: int,
+        tile_um: TileSizes | None = None,
+        masks_path: PathLike | None = None,
+        *,
+        tile_mpp: float | Sequence[float] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        filter_blank: str | Sequence[str] | None = None,
+        sources: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> dict[Path, SlideReport]:
+        """Extract a tile around every cell of the project's slides; see `Dataset.extract_cells`.
+
+        Parameters
+        ----------
+        tile_px, tile_um, tile_mpp, filters, filter_blank, sources
+            As for `dataset`.
+        masks_path
+            Folder of the cells; default ``masks`` in the project.
+        **options
+            As for `Dataset.extract_cells`, such as `apply_masks`.
+        """
+        dataset = self.dataset(
+            tile_px, tile_um, tile_mpp=tile_mpp, filters=filters, filter_blank=filter_blank, sources=sources
+        )
+        return dataset.extract_cells(masks_path, **options)
 
     def associate_slide_names(self) -> SlideAssociation:
         """Fill the column ``slide`` of the annotations from the patients' names, and save.

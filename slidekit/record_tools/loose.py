@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slidekit.errors import RecordError
 from slidekit.io.atomic import private_part
-from slidekit.io.tfrecord import TileRecord, iter_records
+from slidekit.io.tfrecord import FurtherImage, TileRecord, iter_records, loose_name
 from slidekit.io.user_file import read_bytes
 from slidekit.record_tools.batch import check_stop
 from slidekit.record_tools.images import decode_tile, format_of
@@ -25,6 +25,9 @@ _AFTER_SLIDE = re.compile(r"-(-?\d{1,18})-(-?\d{1,18})(?:_\d+)?")
 _PLACE = re.compile(r".*-(\d{1,18})-(\d{1,18})(?:_\d+)?", re.DOTALL)
 """``{slide}-{loc_x}-{loc_y}``, as `save_tiles` and Slideflow write it; ``_2`` is added to a place that comes again."""
 
+_OF_SIZE = re.compile(r"(.*-\d{1,18}-\d{1,18}(?:_\d+)?)_(\d[\d.e+-]*um|\d[\d.]*x)", re.DOTALL)
+"""With the size of a concentric tile behind it."""
+
 
 @dataclass(frozen=True)
 class FromTiles:
@@ -36,10 +39,13 @@ class FromTiles:
         Files that are in the TFRecord file now.
     without_place
         How many of them have no coordinates in their names: theirs are (0, 0).
+    records
+        Number of records.
     """
 
     tiles: tuple[Path, ...]
     without_place: int
+    records: int
 
 
 def records_from_tiles(
@@ -50,7 +56,9 @@ def records_from_tiles(
     Parameters
     ----------
     folder
-        Folder of JPEG and PNG files ``{slide}-{loc_x}-{loc_y}.jpg``; other files in it are passed over.
+        Folder of JPEG and PNG files ``{slide}-{loc_x}-{loc_y}.jpg``; other files in it are passed over. A file
+        ``{slide}-{loc_x}-{loc_y}_512um.jpg`` is a concentric tile, and goes into the record of its tile; whether it
+        reaches over the slide's edge is not known then.
     dest
         The new file; its stem is the name of the slide.
     shuffle
@@ -72,28 +80,37 @@ def records_from_tiles(
     RecordError
         If a tile cannot be decoded, or is of another size, naming it; or `dest` exists. Nothing is left behind then.
     """
+    further = _further(folder)
     tiles = sorted(_tiles(folder), key=lambda tile: (tile[2], tile[1], tile[0].name))
     order = slide_generator(seed, dest.stem, "order").permutation(len(tiles)) if shuffle else range(len(tiles))
     size: tuple[int, ...] | None = None
+
+    def read(path: Path) -> bytes:
+        nonlocal size
+        data = read_bytes(path, error=RecordError)
+        try:
+            shape = decode_tile(data).shape
+        except RecordError as error:
+            raise RecordError(error.message, mend="Remove the file, or make it anew.", path=path) from error
+        size = size or shape
+        if one_size and shape != size:
+            what = f"is of {shape[1]} × {shape[0]} px, and others of {size[1]} × {size[0]}: nothing was removed."
+            raise RecordError(what, mend="Move away what is no tile.", path=path)
+        return data
+
     with RecordWriter(dest, overwrite=overwrite) as writer:
         for number in order:
             path, loc_x, loc_y = tiles[int(number)]
-            data = read_bytes(path, error=RecordError)
-            try:
-                shape = decode_tile(data).shape
-            except RecordError as error:
-                raise RecordError(error.message, mend="Remove the file, or make it anew.", path=path) from error
-            size = size or shape
-            if one_size and shape != size:
-                what = f"is of {shape[1]} × {shape[0]} px, and others of {size[1]} × {size[0]}: nothing was removed."
-                raise RecordError(what, mend="Move away what is no tile.", path=path)
-            writer.append(TileRecord(dest.stem, data, loc_x, loc_y).encode(), (loc_x, loc_y))
-    return FromTiles(tuple(path for path, _, _ in tiles), len(names_without_place(folder)))
+            data = read(path)
+            around = tuple(FurtherImage(name, read(of_size)) for name, of_size in further.get(path.stem, ()))
+            writer.append(TileRecord(dest.stem, data, loc_x, loc_y, further=around).encode(), (loc_x, loc_y))
+    used = (path for tile, _, _ in tiles for path in (tile, *(one for _, one in further.get(tile.stem, ()))))
+    return FromTiles(tuple(used), len(names_without_place(folder)), len(tiles))
 
 
 def names_without_place(folder: Path) -> list[str]:
     """Names of the pictures in a folder of loose tiles that do not say where the tile is, sorted."""
-    return sorted(path.name for path in _pictures(folder) if _place(path) is None)
+    return sorted(path.name for path, _, _ in _tiles(folder) if _place(path) is None)
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
@@ -103,8 +120,22 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def _tiles(folder: Path) -> Iterator[tuple[Path, int, int]]:
+    further = {path for files in _further(folder).values() for _, path in files}
     for path in _pictures(folder):
-        yield (path, *(_place(path) or (0, 0)))
+        if path not in further:
+            yield (path, *(_place(path) or (0, 0)))
+
+
+def _further(folder: Path) -> dict[str, list[tuple[str, Path]]]:
+    """Stem of a tile's name to its concentric tiles of further sizes: their sizes, and their files."""
+    pictures = sorted(_pictures(folder))
+    stems = {path.stem for path in pictures}
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for path in pictures:
+        match = _OF_SIZE.fullmatch(path.stem)
+        if match is not None and match[1] in stems:
+            found.setdefault(match[1], []).append((match[2], path))
+    return found
 
 
 def _place(path: Path) -> tuple[int, int] | None:
@@ -131,7 +162,8 @@ def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) 
     -------
     list of Path
         ``{slide}-{loc_x}-{loc_y}.jpg`` or ``.png``, as `save_tiles` names them, in the order of the records; the bytes
-        are those of the record. A place that comes again has ``_2`` after it, and so on.
+        are those of the record. A place that comes again has ``_2`` after it, and so on. Of concentric tiles those of
+        further sizes follow their own: ``{slide}-{loc_x}-{loc_y}_512um.jpg``.
 
     Raises
     ------
@@ -165,8 +197,10 @@ def _write_tiles(records: Path, folder: Path) -> list[str]:
         stem = f"{_checked(record.slide, offset, records)}-{record.loc_x}-{record.loc_y}"
         seen[stem] += 1
         name = f"{stem}_{seen[stem]}.{suffix}" if seen[stem] > 1 else f"{stem}.{suffix}"
-        (folder / name).write_bytes(record.image_raw)
-        names.append(name)
+        for size, data in ((None, record.image_raw), *((image.name, image.image_raw) for image in record.further)):
+            of_size = name if size is None else loose_name(name, size)
+            (folder / of_size).write_bytes(data)
+            names.append(of_size)
     return names
 
 

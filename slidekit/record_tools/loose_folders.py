@@ -90,8 +90,8 @@ def _check_all_tiles(folders: Mapping[Path, Path]) -> None:
 
 
 def _remove_tiles(folder: Path, dest: Path, made: FromTiles) -> None:
-    if (count := len(scan_records(dest))) != len(made.tiles):
-        what = f"holds {count} records, where {len(made.tiles)} were written: no loose tile was removed."
+    if (count := len(scan_records(dest))) != made.records:
+        what = f"holds {count} records, where {made.records} were written: no loose tile was removed."
         raise RecordError(what, mend="Check the disk.", path=dest)
     for tile in made.tiles:
         tile.unlink()

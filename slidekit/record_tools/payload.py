@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from slidekit.errors import RecordError
 from slidekit.io.example import encode_example
+from slidekit.io.tfrecord import image_feature
 
 __all__ = ["replace_image"]
 
-_IMAGE = "image_raw"
 _LONGEST_VARINT = 10
 
 
@@ -28,7 +28,7 @@ class _Field(NamedTuple):
     raw: bytes
 
 
-def replace_image(payload: bytes, image: bytes, *, path: Path | None = None) -> bytes:
+def replace_image(payload: bytes, image: bytes, *, size: str | None = None, path: Path | None = None) -> bytes:
     """Put another image into a record.
 
     Parameters
@@ -37,25 +37,28 @@ def replace_image(payload: bytes, image: bytes, *, path: Path | None = None) -> 
         A serialised ``tf.train.Example``.
     image
         A complete JPEG or PNG.
+    size
+        Which image, of concentric tiles: ``512um``; None is the record's own.
     path
         The file, for messages.
 
     Returns
     -------
     bytes
-        The Example with another ``image_raw``; its other features in their order, unchanged.
+        The Example with another ``image_raw``, or ``image_raw_512um``; its other features in their order, unchanged.
 
     Raises
     ------
     RecordError
-        If the payload is not an Example, or has no ``image_raw``.
+        If the payload is not an Example, or has no such image.
     """
+    name = image_feature(size)
     try:
-        entries, others = _taken_apart(payload, _entry(image))
+        entries, others = _taken_apart(payload, name, _entry(name, image))
     except (ValueError, IndexError) as error:
         raise _no_tile(f"a record is not a tf.train.Example ({error}).", path) from error
     if entries is None:
-        raise _no_tile(f"a record has no feature {_IMAGE!r}: these are not tiles.", path)
+        raise _no_tile(f"a record has no feature {name!r}: these are not tiles.", path)
     return b"".join((b"\x0a", _varint(len(entries)), entries, others))
 
 
@@ -63,14 +66,14 @@ def _no_tile(what: str, path: Path | None) -> RecordError:
     return RecordError(what, mend="Give TFRecords of tiles, Slideflow's or slidekit's.", path=path)
 
 
-def _entry(image: bytes) -> bytes:
+def _entry(name: str, image: bytes) -> bytes:
     """Bytes of the map's entry for an image, as protobuf itself writes them."""
-    (example,) = _fields(encode_example({_IMAGE: image}))
+    (example,) = _fields(encode_example({name: image}))
     assert example.value is not None
     return example.value
 
 
-def _taken_apart(payload: bytes, entry: bytes) -> tuple[bytes | None, bytes]:
+def _taken_apart(payload: bytes, name: str, entry: bytes) -> tuple[bytes | None, bytes]:
     """Entries of the map with that of the image replaced, and all else; None if there is no image."""
     kept: list[bytes] = []
     others: list[bytes] = []
@@ -80,7 +83,7 @@ def _taken_apart(payload: bytes, entry: bytes) -> tuple[bytes | None, bytes]:
             others.append(part.raw)
             continue
         for field in _fields(part.value):
-            if field.number == 1 and field.value is not None and _key(field.value) == _IMAGE.encode():
+            if field.number == 1 and field.value is not None and _key(field.value) == name.encode():
                 # Of a key that stands twice the last one counts, so one replaces them all.
                 kept += [] if found else [entry]
                 found = True

@@ -104,7 +104,7 @@ def rewrite_record_file(
     dest
         The new file.
     change
-        Takes and returns an image (rows, columns, 3), uint8 RGB.
+        Takes and returns an image (rows, columns, 3), uint8 RGB; of concentric tiles, it is called with each.
     overwrite
         Whether `dest` may exist.
 
@@ -122,13 +122,15 @@ def rewrite_record_file(
     with RecordWriter(dest, overwrite=overwrite) as writer:
         for offset, payload in iter_records(source):
             record = TileRecord.decode(payload, path=source)
-            try:
-                image = decode_tile(record.image_raw)
-            except RecordError as error:
-                what = f"in the record at byte {offset} {error.message}"
-                raise RecordError(what, mend="Extract the slide again.", path=source) from error
-            encoded = encoding_of(record.image_raw).encode(change(image))
-            writer.append(replace_image(payload, encoded, path=source), (record.loc_x, record.loc_y))
+            for size, data in ((None, record.image_raw), *((image.name, image.image_raw) for image in record.further)):
+                try:
+                    image = decode_tile(data)
+                except RecordError as error:
+                    what = f"in the record at byte {offset} {error.message}"
+                    raise RecordError(what, mend="Extract the slide again.", path=source) from error
+                encoded = encoding_of(data).encode(change(image))
+                payload = replace_image(payload, encoded, size=size, path=source)
+            writer.append(payload, (record.loc_x, record.loc_y))
     return len(writer)
 
 

@@ -19,7 +19,7 @@ from slidekit.record_tools.batch import check_stop, for_each
 from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.indexing import write_manifest
 from slidekit.record_tools.writing import RecordWriter, publish_together
-from slidekit.slide.grid import Grid
+from slidekit.slide.grid import CellGrid
 from slidekit.slide.roi import select_cells
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
@@ -146,7 +146,7 @@ def _stride_div_of(folder: Path) -> float | None:
 def exact_corners(
     cells: npt.NDArray[np.int64],
     locations: npt.NDArray[np.int64],
-    grid: Grid,
+    grid: CellGrid,
     axis: int,
     stride_div: float | None = None,
 ) -> npt.NDArray[np.float64]:

@@ -129,4 +129,5 @@ def lay_grid(slide: SampledSlide, spec: SamplingSpec, slide_map: SlideMap) -> tu
             )
             opened.plan = replace(opened.plan, grid=grid)
         opened.qc(spec.qc)
+        assert isinstance(opened.grid, Grid)  # no coordinates are given
         return opened.grid, opened.fates().taken

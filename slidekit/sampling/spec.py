@@ -77,7 +77,8 @@ class SamplingSpec(BaseModel):
         description="At random; all of the tissue once an epoch; the cells of a grid; given points.",
     )
     mask: Annotated[Any, BeforeValidator(read_mask)] = Field(
-        default="histofetch", description="What tissue is: histofetch, otsu, blur, both, roi, or nothing."
+        default="histofetch",
+        description="What tissue is: histofetch, otsu, blur, both, focus, pen, fold, roi, or nothing.",
     )
     min_tissue: float = Field(default=0.0, ge=0, le=1, description="Least share of a patch that is tissue.")
     background: float = Field(default=0.0, ge=0, le=1, description="Share of patches from anywhere on the slide.")
@@ -111,7 +112,7 @@ class SamplingSpec(BaseModel):
         default=None, description="Level-0 x,y to add to ROI coordinates, over what the format says."
     )
     qc: Annotated[tuple[Any, ...], BeforeValidator(read_methods)] = Field(
-        default=(), description="Mode grid: slide-level QC: otsu, blur (= gaussian), both."
+        default=(), description="Mode grid: slide-level QC: otsu, blur (= gaussian), both, focus, pen, fold."
     )
     filter_threshold: float = Field(
         default=0.6, ge=0, le=1, description="Mode grid: drop a cell if more than this share is masked by QC."

@@ -19,6 +19,12 @@ __all__ = ["CheckedScorer", "Preprocess"]
 Preprocess = Callable[[npt.NDArray[np.uint8]], Any]
 """Makes of images uint8 (n, h, w, 3) what a network takes."""
 
+_FAILURES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError),
+    *(TypeError, ValueError),
+)
+"""What mistakes in a user's function raise."""
+
 
 class CheckedScorer:
     """Asks a network, and checks its answers.
@@ -89,13 +95,10 @@ class CheckedScorer:
         Raises
         ------
         QCError
-            If they are not finite, or not of the shape or number that they have to be; it names method and slide.
+            If they are not finite, or not of the shape or number that they have to be, or the function fails; it names
+            method and slide.
         """
-        batch = images if self._preprocess is None else self._preprocess(images)
-        try:
-            scores = self._scorer(batch)
-        except QCError as error:
-            raise QCError(f"{self._what}: {error.message}", mend=error.mend, path=error.path) from error
+        scores = self._ask(images)
         if not self._dense:
             # One score for each image, and those of networks that end with a convolution.
             scores = scores[:, None] if scores.ndim == 1 else scores
@@ -120,3 +123,18 @@ class CheckedScorer:
             )
         self._classes, self._shape = classes, scores.shape[1:]
         return scores
+
+    def _ask(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        doing = "preprocess"
+        try:
+            batch = images if self._preprocess is None else self._preprocess(images)
+            doing = "the model"
+            return self._scorer(batch)
+        except QCError as error:
+            raise QCError(f"{self._what}: {error.message}", mend=error.mend, path=error.path) from error
+        except _FAILURES as error:
+            said = f"{type(error).__name__}: {error}".rstrip(" .:")
+            raise QCError(
+                f"{self._what}: {doing} failed on images of shape {images.shape}: {said}.",
+                mend="Mend it, and try it on one such batch first.",
+            ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from slidekit.io.tfrecord import TileRecord
 from slidekit.norm import StainNormalizer
 from slidekit.pixels.image import RGBImage
 from slidekit.seeding import slide_generator
-from slidekit.slide.encode import encode_image
 from slidekit.slide.fate import Fate
 from slidekit.slide.filters import filter_tile, tile_statistics
+from slidekit.slide.finishing import add_further, finish_tile
 from slidekit.slide.normalizing import make_normalizer, make_slide_normalizer
 from slidekit.slide.parallel import map_ordered, usable_cores
 from slidekit.slide.publishing import OutputFolders, publish_slide
@@ -35,6 +36,7 @@ Progress = Callable[[int, int, int], None]
 _LAYOUT = (
     "tile_px",
     "tile_um",
+    "more_um",
     "stride_div",
     "mpp",
     "use_edge_tiles",
@@ -46,6 +48,9 @@ _LAYOUT = (
     "roi_filter_method",
     "roi_origin",
     "artifact_labels",
+    "coordinates",
+    "coordinates_unit",
+    "coordinates_anchor",
 )
 """Fields that an open slide has been laid out by; the seed as well, where it moves the grid."""
 
@@ -100,7 +105,7 @@ def extract_from_wsi(
                 samples.offer(outcome.i, outcome.j, outcome.encoded)
                 if spool is not None:
                     spool.add(_record(wsi, outcome))
-            outcomes.append(outcome._replace(encoded=None))
+            outcomes.append(outcome._replace(encoded=None, further=()))
         _check_readable(wsi, spec, outcomes)
         order = _order(sum(outcome.fate is Fate.KEPT for outcome in outcomes), spec, wsi.name)
         outcomes = _limit(outcomes, set(order))
@@ -126,8 +131,8 @@ def _samples(spool: RecordSpool, order: list[int], seed: int, slide: str) -> Sam
     """Samples of the records that are written, where those that were picked on the way may be among the left out."""
     samples = SampleKeeper(seed, slide)
     for number in sorted(order):
-        record = spool.record(number)
-        samples.offer(record.grid_x or 0, record.grid_y or 0, record.image_raw)
+        # Their numbers are their order, whatever cells they are of.
+        samples.offer(number, 0, spool.record(number).image_raw)
     return samples
 
 
@@ -138,7 +143,8 @@ def _outcomes(
     cells = wsi.grid.cells()[wsi.fates().taken]
 
     def work(strip: Strip) -> list[TileOutcome]:
-        return [_judge(i, j, image, spec, normalizer) for i, j, image in wsi.tiles.cut(strip)]
+        outcomes = [_judge(wsi, i, j, image, spec, normalizer) for i, j, image in wsi.tiles.cut(strip)]
+        return add_further(outcomes, wsi.further, spec, normalizer) if wsi.further else outcomes
 
     decided = kept = 0
     for outcomes in map_ordered(work, wsi.tiles.strips(cells), threads=spec.threads or usable_cores()):
@@ -150,7 +156,12 @@ def _outcomes(
 
 
 def _judge(
-    i: int, j: int, image: RGBImage | SlideReadError, spec: ExtractionSpec, normalizer: StainNormalizer | None
+    wsi: WSI,
+    i: int,
+    j: int,
+    image: RGBImage | SlideReadError,
+    spec: ExtractionSpec,
+    normalizer: StainNormalizer | None,
 ) -> TileOutcome:
     if isinstance(image, SlideReadError):
         return TileOutcome(i, j, Fate.UNREADABLE, None, None, False)
@@ -160,14 +171,20 @@ def _judge(
     fate = filter_tile(statistics, spec)
     if fate is not Fate.KEPT:
         return TileOutcome(i, j, fate, statistics, None, False)
-    changed = False
-    if normalizer is not None:
-        try:
-            image, changed = normalizer.normalize(image)
-        except NormalizerError:
-            return TileOutcome(i, j, Fate.NORMALIZER, statistics, None, False)
-    encoded = encode_image(image, spec.img_format, quality=spec.jpeg_quality, subsampling=spec.jpeg_subsampling)
+    try:
+        encoded, changed = finish_tile(image, spec, normalizer, _cut(wsi, i, j))
+    except NormalizerError:
+        return TileOutcome(i, j, Fate.NORMALIZER, statistics, None, False)
     return TileOutcome(i, j, Fate.KEPT, statistics, encoded, changed)
+
+
+def _cut(wsi: WSI, i: int, j: int) -> Callable[[RGBImage], RGBImage] | None:
+    """What blackens the surroundings of a cell; None for tiles that are not of cells."""
+    if wsi.cells is None or wsi.places is None:
+        return None
+    x, y = wsi.grid.corner(i, j)
+    box = (x, y, x + wsi.grid.tile_width, y + wsi.grid.tile_height)
+    return partial(wsi.cells.cut, wsi.places.row(i, j) + 1, box)
 
 
 def _record(wsi: WSI, outcome: TileOutcome) -> TileRecord:
@@ -179,11 +196,14 @@ def _record(wsi: WSI, outcome: TileOutcome) -> TileRecord:
         image_raw=outcome.encoded,
         loc_x=loc_x,
         loc_y=loc_y,
-        grid_x=outcome.i,
-        grid_y=outcome.j,
+        # Given coordinates are in no column or row of a grid.
+        grid_x=outcome.i if wsi.places is None else None,
+        grid_y=outcome.j if wsi.places is None else None,
         roi_name=None if roi is None else roi.name,
-        label=None if roi is None else roi.label,
+        label=wsi.label_of(outcome.i, outcome.j),
         edge=wsi.grid.is_edge(outcome.i, outcome.j),
+        further=outcome.further,
+        cell_id=None if wsi.cells is None or wsi.places is None else wsi.places.row(outcome.i, outcome.j) + 1,
     )
 
 

@@ -11,11 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.pixels.image import RGBImage
-from slidekit.slide.grid import Grid
+from slidekit.slide.cell_tiles import TileCells, say_other_slide
+from slidekit.slide.coordinates import Coordinates
+from slidekit.slide.grid import CellGrid
 from slidekit.slide.image import SlideImage
+from slidekit.slide.places import PlaceGrid
 from slidekit.slide.plan import SlidePlan, plan_slide
 from slidekit.slide.preview import draw_preview
 from slidekit.slide.qc import BoolMask, QCMask, check_mask, join_masks, make_masks, resolve_methods
+from slidekit.slide.qc.making import number_names
+from slidekit.slide.qc.mask import check_share
 from slidekit.slide.roi import ROI, ROISet, find_roi_file, load_rois, split_artifacts
 from slidekit.slide.selection import CellFates, decide_cells
 from slidekit.slide.spec import ExtractionSpec
@@ -40,6 +45,8 @@ class GriddedSlide(SlideImage):
         µm/px from the annotations, which goes before `spec.mpp`.
     origin
         Where the grid begins, level-0 pixels.
+    coordinates
+        Where tiles lie, instead of on a grid; `spec` must say so.
 
     Attributes
     ----------
@@ -47,6 +54,8 @@ class GriddedSlide(SlideImage):
         Regions of interest, with the problems of their file.
     artifacts
         Regions whose label is among `spec.artifact_labels`, level-0 pixels: they are removed.
+    cells
+        Cells that the coordinates are the centroids of, if they are.
 
     Raises
     ------
@@ -62,19 +71,23 @@ class GriddedSlide(SlideImage):
         rois: str | Path | ROISet | None = None,
         annotated_mpp: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
+        coordinates: Coordinates | None = None,
     ) -> None:
         super().__init__(
             path,
             reader=spec.reader,
             annotated_mpp=annotated_mpp,
             mpp=spec.mpp,
-            from_objective=isinstance(spec.tile_um, str),
+            from_objective=all(isinstance(size, str) for size in spec.sizes),
         )
         self.spec = spec
         self.qc_masks: list[QCMask] = []
         self._fates: CellFates | None = None
+        self.cells: TileCells | None = None
         try:
-            self.plan: SlidePlan = plan_slide(self._reader, self._mpp, spec, name=self.name, origin=origin)
+            self.plan: SlidePlan = plan_slide(
+                self._reader, self._mpp, spec, name=self.name, origin=origin, coordinates=coordinates
+            )
             self.roi_set, self.artifacts = split_artifacts(self._load_rois(rois), spec.artifact_labels)
             if spec.roi_method == "ignore":
                 self.roi_set = replace(self.roi_set, rois=())
@@ -104,13 +117,18 @@ class GriddedSlide(SlideImage):
         )
 
     @property
-    def grid(self) -> Grid:
-        """Geometry of the candidate tiles."""
+    def grid(self) -> CellGrid:
+        """Geometry of the candidate tiles: a `Grid`, or a `PlaceGrid` of given coordinates."""
         return self.plan.grid
 
     @property
+    def places(self) -> PlaceGrid | None:
+        """The given coordinates as cells; None for a slide under a grid."""
+        return self.grid if isinstance(self.grid, PlaceGrid) else None
+
+    @property
     def shape(self) -> tuple[int, int]:
-        """Cells along x and y."""
+        """Cells along x and y; of given coordinates their number, and 1."""
         return self.grid.shape
 
     @property
@@ -157,12 +175,17 @@ class GriddedSlide(SlideImage):
         blur_radius, blur_threshold, blur_mpp
             Sigma, threshold and µm/px of ``blur``, instead of the spec's.
         filter_threshold
-            A tile is dropped if more than this share of it is masked; instead of the spec's.
+            A tile is dropped if more than this share of it is masked, 0–1; instead of the spec's.
 
         Raises
         ------
         QCError
-            For an unknown word, or a callable that does not return a mask of this slide; no mask is added then.
+            For an unknown word, a threshold that is no share, or a callable that does not return a mask of this
+            slide; no mask is added then.
+
+        Notes
+        -----
+        Masks have names of their own: the second ``otsu`` is ``otsu_2``. Its tiles are counted under the same reason.
         """
         spec = self.spec
         methods = resolve_methods(
@@ -172,11 +195,13 @@ class GriddedSlide(SlideImage):
             blur_mpp=spec.qc_blur_mpp if blur_mpp is None else blur_mpp,
         )
         drop_above = spec.qc_filter_threshold if filter_threshold is None else filter_threshold
+        check_share(drop_above)
         before = len(self.qc_masks)
         try:
             for one in methods:
                 # At once, because a method may be about those before it: to save them.
-                self.qc_masks.extend(make_masks(one, self, drop_above))
+                made = make_masks(one, self, drop_above)
+                self.qc_masks.extend(number_names(made, {mask.name for mask in self.qc_masks}))
                 self._fates = None
         except BaseException:
             del self.qc_masks[before:]
@@ -266,6 +291,7 @@ class GriddedSlide(SlideImage):
                 roi_method=self.spec.roi_method,
                 roi_filter_method=self.spec.roi_filter_method,
                 artifacts=self.artifacts,
+                refused=None if self.places is None else self.places.refused,
             )
         return self._fates
 
@@ -273,6 +299,27 @@ class GriddedSlide(SlideImage):
         """The region of interest that cell (i, j) belongs to."""
         place = int(self.fates().roi_index[self.grid.index(i, j)])
         return None if place < 0 else self.rois[place]
+
+    def label_of(self, i: int, j: int) -> str | None:
+        """The label of cell (i, j): what was given with its coordinates, else that of its region of interest."""
+        given = None if self.places is None else self.places.label(i, j)
+        if given is not None:
+            return given
+        roi = self.roi_of(i, j)
+        return None if roi is None else roi.label
+
+    def use_cells(self, cells: TileCells) -> Self:
+        """Take the coordinates for the centroids of these cells.
+
+        Raises
+        ------
+        CellError
+            If they are of another slide.
+        """
+        if cells.dimensions != self.dimensions:
+            raise say_other_slide(self.dimensions, cells.dimensions)
+        self.cells = cells
+        return self
 
     # --- pictures ----------------------------------------------------------------------------------------------
 

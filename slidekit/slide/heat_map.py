@@ -82,6 +82,8 @@ class GridAssembler:
     def __init__(
         self, grid: Grid, *, map_px: int | None = None, classes: int | None = None, remove_border: int = 0
     ) -> None:
+        if not isinstance(grid, Grid):
+            raise SpecError("A heat map needs a grid, and these tiles lie at given coordinates.", mend="Use a grid.")
         stride = Fraction(grid.stride_div).limit_denominator(_FINEST_STRIDE)
         self._grid = grid
         self._map_px = stride.numerator if map_px is None else map_px

@@ -112,6 +112,11 @@ class SlideImage:
         return self._reader.metadata.vendor
 
     @property
+    def bounds_origin(self) -> tuple[float, float]:
+        """Where QuPath's pixel (0, 0) lies, level-0 pixels; other than (0, 0) for MIRAX."""
+        return self._reader.metadata.bounds_origin
+
+    @property
     def reader(self) -> SlideReader:
         """The reader that delivers the pixels."""
         return self._reader

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidekit.io.lock import Claim
+from slidekit.slide.cell_tiles import CellSource, SegmentPlan
+from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.identity import file_digest
 from slidekit.slide.qc.base import QCMethod
 from slidekit.slide.spec import ExtractionSpec
@@ -43,6 +45,12 @@ class SlideJob:
         Whether QC alone is wanted: no tile is read then.
     picture
         File for the drawn-over slide, where QC alone is wanted; None draws none.
+    coordinates
+        Where its tiles lie, instead of on a grid; empty where none is on this slide.
+    cells
+        Cells that tiles are cut around, instead of `coordinates`.
+    segment
+        How its cells are found and where they go, where that is what is wanted: no tile is cut then.
     claim
         The lock under which the slide is extracted; nothing is published when it has been lost.
     """
@@ -58,6 +66,9 @@ class SlideJob:
     digest: str = ""
     qc_only: bool = False
     picture: Path | None = None
+    coordinates: Coordinates | None = None
+    cells: CellSource | None = None
+    segment: SegmentPlan | None = None
     claim: Claim | None = None
 
     @property
@@ -71,5 +82,7 @@ def job_hash(job: SlideJob, spec: ExtractionSpec) -> str:
     rois = "" if job.rois is None or not job.rois.is_file() else file_digest(job.rois)
     # What a QC method reads beside the slide, such as masks that were saved, is each slide's own.
     read = [method.content(job.path) for method in spec.qc if isinstance(method, QCMethod)]
-    text = "\n".join((job.digest or spec.digest(), repr(job.mpp), rois, *(one for one in read if one)))
+    places = [] if job.coordinates is None else [job.coordinates.digest()]
+    places += [] if job.cells is None else [job.cells.content()]
+    text = "\n".join((job.digest or spec.digest(), repr(job.mpp), rois, *(one for one in read if one), *places))
     return hashlib.sha256(text.encode()).hexdigest()

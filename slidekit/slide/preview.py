@@ -42,7 +42,7 @@ BACKGROUND = LegendEntry("background", (120, 120, 120), "fill")
 OUT_OF_FOCUS = LegendEntry("out of focus", (230, 120, 0), "fill")
 PEN = LegendEntry("pen", (220, 195, 0), "fill")
 FOLD = LegendEntry("fold", (110, 70, 20), "fill")
-OTHER_QC = LegendEntry("other QC", (150, 60, 170), "fill")
+OTHER_QC = LegendEntry("other QC", (0, 165, 190), "fill")
 ARTIFACT = LegendEntry("artifact region", (205, 0, 95), "hatch")
 
 LEGEND: tuple[LegendEntry, ...] = (KEPT, ROI_OUTLINE, ARTIFACT, BACKGROUND, OUT_OF_FOCUS, PEN, FOLD, OTHER_QC)

@@ -114,14 +114,18 @@ class SlideReport(_Frozen):
     tile_um_x, tile_um_y
         Edge of a tile on this slide, µm; the two differ only where a level of an anisotropic slide is read as
         stored.
+    further
+        Further sizes of concentric tiles that each record holds, such as ``512um``.
     candidates
-        Cells of the grid.
+        Cells of the grid, or coordinates that were given.
     counts
         Candidates by reason, ``kept`` among them; they add up to `candidates`.
     unnormalized
         Kept tiles on which the stain normaliser has no defined statistics and which it left as they were.
     labels
-        Kept tiles by ROI label.
+        Kept tiles by label: that of their ROI, or that given with their coordinates.
+    coordinates
+        Number of coordinates given for this slide; None where tiles are from a grid.
     rois
         Number of regions of interest.
     roi_problems
@@ -180,10 +184,12 @@ class SlideReport(_Frozen):
     tile_px: int | None = None
     tile_um_x: float | None = None
     tile_um_y: float | None = None
+    further: tuple[str, ...] = ()
     candidates: int = 0
     counts: dict[str, int] = {}
     unnormalized: int = 0
     labels: dict[str, int] = {}
+    coordinates: int | None = None
     rois: int = 0
     roi_problems: tuple[str, ...] = ()
     artifacts: int = 0

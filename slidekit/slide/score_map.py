@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from slidekit.slide.qc.base import BoolMask, SlideView
     from slidekit.slide.qc.scorers.base import Scorer
 
-__all__ = ["ScoreMap", "score_map"]
+__all__ = ["ScoreMap", "WindowLayout", "score_map"]
 
 _MOST_CELLS = 1 << 23
 """Cells of a dense map, unless more are asked for: 32 MiB for each class."""
+
+_MOST_PATCHES = 1 << 25
+"""Cells of a patch classifier's map: 384 MiB for each class while they are added up."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +80,72 @@ class ScoreMap:
         return resized.reshape(rows, columns, -1)
 
 
+@dataclass(frozen=True)
+class WindowLayout:
+    """How a network looks at a slide.
+
+    Attributes
+    ----------
+    mpp
+        µm/px that the network sees; x and y where they differ.
+    window_px
+        Edge of a window, pixels.
+    overlap_px
+        Pixels that neighbouring windows share at least.
+    batch
+        Images that are scored together.
+    buffer
+        Windows are read in squares of `buffer` × `buffer`.
+    thin
+        Pixels of a dense network's output, on a side, that become one cell; None chooses so that a map has 8 million
+        cells at most. Not for patch classifiers, whose cells are as large as windows are apart.
+    """
+
+    mpp: float | tuple[float, float]
+    window_px: int
+    overlap_px: int = 0
+    batch: int = 64
+    buffer: int = 8
+    thin: int | None = None
+
+    def grid(self, slide: SlideView) -> tuple[int, int]:
+        """Columns and rows of a slide's overview at `mpp`."""
+        mpp_x, mpp_y = self.mpp if isinstance(self.mpp, tuple) else (self.mpp, self.mpp)
+        width, height = slide.dimensions
+        return max(1, round(width * slide.mpp_x / mpp_x)), max(1, round(height * slide.mpp_y / mpp_y))
+
+    def check(self, name: str) -> None:
+        """See that windows can lie so.
+
+        Raises
+        ------
+        QCError
+            If they cannot; it names the method `name`.
+        """
+        sizes = self.mpp if isinstance(self.mpp, tuple) else (self.mpp,)
+        if not (
+            all(0 < one < math.inf for one in sizes)
+            and self.window_px >= 1
+            and 0 <= self.overlap_px < self.window_px
+            and self.batch >= 1
+            and self.buffer >= 1
+        ):
+            raise QCError(
+                f"{name} cannot work with mpp={self.mpp}, windows of {self.window_px} px, overlap={self.overlap_px},"
+                f" batch={self.batch}, buffer={self.buffer}.",
+                mend="Use positive numbers, and an overlap less than a window.",
+            )
+
+
 def score_map(
     slide: SlideView,
     scorer: Scorer,
+    layout: WindowLayout,
     *,
-    mpp: float | tuple[float, float],
-    window_px: int,
-    overlap_px: int = 0,
     classes: int | None = None,
-    batch: int = 64,
-    buffer: int = 8,
     preprocess: Preprocess | None = None,
     dense: bool = False,
     skip: BoolMask | None = None,
-    thin: int | None = None,
     name: str = "score map",
 ) -> ScoreMap:
     """Scores of a whole slide.
@@ -101,18 +156,10 @@ def score_map(
         The slide.
     scorer
         The network.
-    mpp
-        µm/px that the network sees; x and y where they differ.
-    window_px
-        Edge of a window, pixels.
-    overlap_px
-        Pixels that neighbouring windows share at least.
+    layout
+        Where its windows lie, and how many are read and scored together.
     classes
         Number of classes that the network is to give; None takes what it gives.
-    batch
-        Images that are scored together.
-    buffer
-        Windows are read in squares of `buffer` × `buffer`.
     preprocess
         Makes of images uint8 (n, h, w, 3) what the network takes; None hands them on as they are.
     dense
@@ -120,60 +167,76 @@ def score_map(
     skip
         (rows, columns) over the whole slide: a window that lies in it altogether is neither read nor scored; its
         scores are 0.
-    thin
-        Pixels of a dense network's output, on a side, that become one cell; None chooses so that a map has 8 million
-        cells at most. Not for patch classifiers, whose cells are as large as windows are apart.
     name
         Of the method, for messages.
 
     Returns
     -------
     ScoreMap
+        Of a patch classifier that always says the same exactly that; of a dense network to 1e-6.
 
     Raises
     ------
     QCError
-        If parameters make no sense, or scores are not finite, or not of the shape or number that they have to be.
+        If parameters make no sense, a map would be too large, or scores are not finite, or not of the shape or number
+        that they have to be.
     SlideReadError
         If more than 5 % of the slide cannot be decoded; less is shown to the network as white.
     """
-    mpp_x, mpp_y = mpp if isinstance(mpp, tuple) else (mpp, mpp)
-    if not (
-        0 < mpp_x < math.inf
-        and 0 < mpp_y < math.inf
-        and window_px >= 1
-        and 0 <= overlap_px < window_px
-        and batch >= 1
-        and buffer >= 1
-    ):
-        raise QCError(
-            f"{name} cannot work with mpp={mpp}, windows of {window_px} px, overlap={overlap_px}, batch={batch},"
-            f" buffer={buffer}.",
-            mend="Use positive numbers, and an overlap less than a window.",
-        )
-    width, height = slide.dimensions
-    grid = max(1, round(width * slide.mpp_x / mpp_x)), max(1, round(height * slide.mpp_y / mpp_y))
-    ask = CheckedScorer(scorer, preprocess, f"{name}, slide {slide.name}", window_px, dense=dense, classes=classes)
+    layout.check(name)
+    what = f"{name}, slide {slide.name}"
+    ask = CheckedScorer(scorer, preprocess, what, layout.window_px, dense=dense, classes=classes)
     # Pixels of a window to a pixel of the output.
     stride = ask.probe() if dense else 1
-    if thin is None:
-        thin = max(1, math.ceil(math.sqrt(grid[0] * grid[1] / _MOST_CELLS) / stride))
-    if dense:
-        across, down = (_dense_axis(length, window_px, overlap_px, stride, thin) for length in grid)
-    else:
-        across, down = (_patch_axis(length, window_px, overlap_px) for length in grid)
-    starts = [start * stride for start in across.starts], [start * stride for start in down.starts]
-    reader = WindowReader(slide, grid)
-    values: npt.NDArray[np.float32] | None = None
-    for places, images in reader.batches(starts, window_px, _wanted(across, down, skip), batch=batch, buffer=buffer):
-        scores = ask(images)
-        if values is None:
-            values = np.zeros((down.cells, across.cells, scores.shape[-1]), np.float32)
-        for (row, column), one in zip(places, scores, strict=True):
-            _add(values, down.shares[row], across.shares[column], one)
+    across, down = _axes(layout, layout.grid(slide), stride if dense else None, what)
+    values = _blend(slide, ask, layout, (across, down), stride, skip)
     if values is None:
         values = np.zeros((down.cells, across.cells, classes or 1), np.float32)
-    return ScoreMap(values, slide.dimensions, (slide.mpp_x, slide.mpp_y))
+    return ScoreMap(values.astype(np.float32, copy=False), slide.dimensions, (slide.mpp_x, slide.mpp_y))
+
+
+def _axes(layout: WindowLayout, grid: tuple[int, int], stride: int | None, what: str) -> tuple[WindowAxis, WindowAxis]:
+    """Windows across and down; `stride` None is a patch classifier's."""
+    window, overlap, thin = layout.window_px, layout.overlap_px, layout.thin
+    if stride is not None:
+        thin = thin or max(1, math.ceil(math.sqrt(grid[0] * grid[1] / _MOST_CELLS) / stride))
+        across, down = (_dense_axis(length, window, overlap, stride, thin) for length in grid)
+        return across, down
+    apart = window - overlap
+    if math.prod(max(1, length / apart) for length in grid) > _MOST_PATCHES:
+        raise QCError(
+            f"{what}: the map would have more than {_MOST_PATCHES:,} cells, one for every {apart} px of"
+            f" {grid[0]} × {grid[1]}.",
+            mend="Make patches larger (tile_um), or let them overlap less.",
+        )
+    across, down = (_patch_axis(length, window, overlap) for length in grid)
+    return across, down
+
+
+def _blend(
+    slide: SlideView,
+    ask: CheckedScorer,
+    layout: WindowLayout,
+    axes: tuple[WindowAxis, WindowAxis],
+    stride: int,
+    skip: BoolMask | None,
+) -> npt.NDArray[np.floating] | None:
+    """Scores of all windows, added up; None if none was wanted."""
+    across, down = axes
+    starts = [start * stride for start in across.starts], [start * stride for start in down.starts]
+    reader = WindowReader(slide, layout.grid(slide))
+    wanted = _wanted(across, down, skip)
+    values: npt.NDArray[np.floating] | None = None
+    for places, images in reader.batches(starts, layout.window_px, wanted, batch=layout.batch, buffer=layout.buffer):
+        scores = ask(images)
+        if values is None:
+            # Sums of a few shares that are float64 round to the very float32 that all of them are shares of: a score
+            # must not pass a threshold that it equals. Maps of dense networks are too large for it.
+            kind = np.float64 if scores.ndim == 2 else np.float32
+            values = np.zeros((down.cells, across.cells, scores.shape[-1]), kind)
+        for (row, column), one in zip(places, scores, strict=True):
+            _add(values, down.shares[row], across.shares[column], one)
+    return values
 
 
 def _patch_axis(length: int, window: int, overlap: int) -> WindowAxis:
@@ -216,7 +279,7 @@ def _wanted(across: WindowAxis, down: WindowAxis, skip: BoolMask | None) -> npt.
 
 
 def _add(
-    values: npt.NDArray[np.float32], down: WindowShare, across: WindowShare, scores: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating], down: WindowShare, across: WindowShare, scores: npt.NDArray[np.float32]
 ) -> None:
     """Add what a window says to the cells that it reaches: (classes,), or (h, w, classes) of a dense network."""
     if scores.ndim == 1:

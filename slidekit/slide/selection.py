@@ -55,7 +55,7 @@ def decide_cells(
     artifacts: Sequence[ROI] = (),
     refused: npt.NDArray[np.object_] | None = None,
 ) -> CellFates:
-    """Decide about all cells: refused, outside ROI, artifact region, background, focus, other QC; the first reason counts.
+    """Decide about all cells: refused, outside ROI, artifact region, background, focus, other QC; the first counts.
 
     Parameters
     ----------

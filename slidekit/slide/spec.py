@@ -15,14 +15,26 @@ from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec_message import describe_mistakes
 from slidekit.slide.spec_values import (
     QC_WORDS,
+    Anchor,
+    Unit,
     edge_um,
     read_center_or_fraction,
+    read_coordinates,
     read_folder,
     read_labels,
     read_methods,
+    read_more_um,
     read_tile_um,
 )
-from slidekit.units import Magnification, Microns, parse_tile_um, tile_size_label
+from slidekit.units import (
+    Magnification,
+    Microns,
+    TileSize,
+    list_sizes,
+    parse_tile_um,
+    size_name,
+    tile_size_label,
+)
 
 __all__ = ["QC_WORDS", "ExtractionSpec", "ImageFormat", "ROIMethod", "ReaderName", "Resample"]
 
@@ -59,6 +71,9 @@ class ExtractionSpec(BaseModel):
     tile_um: Annotated[float | str, BeforeValidator(read_tile_um)] = Field(
         description='Edge of a tile in microns (128), or a magnification ("20x").'
     )
+    more_um: Annotated[tuple[float | str, ...], BeforeValidator(read_more_um)] = Field(
+        default=(), description="Further sizes of concentric tiles, which make one record with the first."
+    )
     tile_mpp: float | None = Field(default=None, gt=0, description="Microns per pixel of a tile, instead of --tile-um.")
     stride_div: float = Field(
         default=1.0,
@@ -71,6 +86,16 @@ class ExtractionSpec(BaseModel):
     )
     use_edge_tiles: bool = Field(
         default=False, description="Keep cells that reach over the slide's edge, padded with white."
+    )
+    coordinates: Annotated[str | None, BeforeValidator(read_coordinates)] = Field(
+        default=None,
+        description="Cut tiles at the places that a CSV or parquet file lists (slide, x, y, label), not on a grid.",
+    )
+    coordinates_unit: Unit = Field(
+        default="px", description="What x and y count: level-0 pixels, or microns on the slide."
+    )
+    coordinates_anchor: Anchor = Field(
+        default="center", description="What of a tile lies at x and y: its center, or its top-left corner."
     )
     mpp: float | None = Field(
         default=None,
@@ -180,7 +205,15 @@ class ExtractionSpec(BaseModel):
         if data.get("tile_mpp") is not None and data.get("tile_px") is not None:
             if data.get("tile_um") is not None:
                 raise ValueError("tile_um and tile_mpp say the same thing: give one of them.")
-            data["tile_um"] = edge_um(data.pop("tile_mpp"), data["tile_px"])
+            data["tile_um"] = tuple(edge_um(mpp, data["tile_px"]) for mpp in list_sizes(data.pop("tile_mpp")))
+        if isinstance(data.get("tile_um"), list | tuple):
+            # Of several, the first is the one that the grid is of.
+            if not data["tile_um"]:
+                raise ValueError("tile_um names no size: give microns, or a magnification.")
+            data["tile_um"], *others = data["tile_um"]
+            if others and read_more_um(data.get("more_um")) not in ((), read_more_um(others)):
+                raise ValueError("tile_um names several sizes, and more_um others: give them in tile_um.")
+            data["more_um"] = tuple(others) or data.get("more_um")
         return data
 
     @model_validator(mode="after")
@@ -191,15 +224,33 @@ class ExtractionSpec(BaseModel):
             raise ValueError("normalizer_context is given without normalizer: name the method, e.g. macenko.")
         if self.buffer_gb is not None and self.buffer is None:
             raise ValueError("buffer_gb is given without buffer: name the folder that slides are copied to.")
-        low, high = _TARGET_MPP
-        if not low <= self.target_mpp <= high:
-            raise ValueError(
-                f"tiles of {self.tile_px} px and {self.tile_um} would have {self.target_mpp:.4g} µm/px, which no slide"
-                f" can give ({low:g}–{high:g}): tile_um is the edge of the tile, tile_mpp the µm/px."
-            )
+        self._check_sizes()
+        self._check_coordinates()
         if self.overwrite and self.dry_run:
             raise ValueError("overwrite and dry_run exclude each other: a dry run writes no tiles.")
         return self
+
+    def _check_sizes(self) -> None:
+        low, high = _TARGET_MPP
+        for size in self.sizes:
+            mpp = self.mpp_of(size)
+            if not low <= mpp <= high:
+                raise ValueError(
+                    f"tiles of {self.tile_px} px and {size} would have {mpp:.4g} µm/px, which no slide"
+                    f" can give ({low:g}–{high:g}): tile_um is the edge of the tile, tile_mpp the µm/px."
+                )
+        names = [size_name(size) for size in self.sizes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"tile_um names a size twice ({', '.join(names)}): concentric tiles must differ.")
+
+    def _check_coordinates(self) -> None:
+        if self.coordinates is None:
+            if (self.coordinates_unit, self.coordinates_anchor) != ("px", "center"):
+                raise ValueError("coordinates_unit or coordinates_anchor is given without coordinates.")
+        elif self.stride_div != 1 or self.randomize_origin:
+            raise ValueError(
+                "coordinates and a grid exclude each other: stride_div and randomize_origin have no meaning here."
+            )
 
     @classmethod
     def create(cls, **options: Any) -> Self:
@@ -225,8 +276,18 @@ class ExtractionSpec(BaseModel):
 
     @property
     def label(self) -> str:
-        """Folder name for tiles of this size, such as ``256px_128um``."""
-        return tile_size_label(self.tile_px, self.tile_um)
+        """Folder name for tiles of this size, such as ``256px_128um``, or ``256px_128um+512um``."""
+        return tile_size_label(self.tile_px, self.sizes)
+
+    @property
+    def sizes(self) -> tuple[float | str, ...]:
+        """`tile_um` and `more_um`: the sizes of concentric tiles, the one that the grid is of first."""
+        return (self.tile_um, *self.more_um)
+
+    @property
+    def more_names(self) -> tuple[str, ...]:
+        """`more_um` as it stands in the names of features, such as ``512um``."""
+        return tuple(map(size_name, self.more_um))
 
     @property
     def tile_size(self) -> Microns | Magnification:
@@ -235,8 +296,12 @@ class ExtractionSpec(BaseModel):
 
     @property
     def target_mpp(self) -> float:
-        """µm/px that tiles are meant to have."""
-        size = self.tile_size
+        """µm/px that tiles are meant to have; of concentric ones, the first."""
+        return self.mpp_of(self.tile_um)
+
+    def mpp_of(self, tile_um: TileSize) -> float:
+        """µm/px that tiles of one of the `sizes` are meant to have."""
+        size = parse_tile_um(tile_um)
         return size.mpp if isinstance(size, Magnification) else size / self.tile_px
 
     def canonical(self) -> dict[str, Any]:
@@ -245,6 +310,11 @@ class ExtractionSpec(BaseModel):
         if not self.artifact_labels:
             # Tiles that were extracted before there was this field were made with the same parameters.
             del fields["artifact_labels"]
+        if not self.more_um:
+            del fields["more_um"]
+        if self.coordinates is None:
+            for name in ("coordinates", "coordinates_unit", "coordinates_anchor"):
+                del fields[name]
         # What masks nothing makes no other tiles, such as a method that saves the masks of others.
         methods = [method for method in self.qc if getattr(method, "changes_tiles", True)]
         fields["qc"] = [method if isinstance(method, str) else describe_callable(method) for method in methods]

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from slidekit.errors import QCError
-from slidekit.units import Magnification, parse_tile_um
+from slidekit.units import Magnification, list_sizes, parse_tile_um
 
 __all__ = [
     "QC_WORDS",
+    "Anchor",
+    "Unit",
     "edge_um",
     "read_center_or_fraction",
+    "read_coordinates",
     "read_folder",
     "read_labels",
     "read_methods",
+    "read_more_um",
     "read_tile_um",
 ]
+
+Unit = Literal["px", "um"]
+"""What coordinates count: level-0 pixels, or microns on the slide."""
+
+Anchor = Literal["center", "corner"]
+"""What of a tile lies at given coordinates: its centre, or its top-left corner."""
 
 QC_WORDS = ("otsu", "blur", "gaussian", "both", "focus", "pen", "fold")
 """QC methods by word; ``gaussian`` is ``blur``, ``both`` is blur and then Otsu."""
@@ -30,6 +41,11 @@ def read_tile_um(value: Any) -> float | str:
     return str(size) if isinstance(size, Magnification) else float(size)
 
 
+def read_more_um(value: Any) -> Any:
+    """Bring further sizes of tile to a tuple, in the order in which they are given."""
+    return () if value is None else tuple(read_tile_um(size) for size in list_sizes(value))
+
+
 def read_center_or_fraction(value: Any) -> Any:
     """Bring a share that is text to a number."""
     if isinstance(value, str) and value != "center":
@@ -38,6 +54,27 @@ def read_center_or_fraction(value: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def read_coordinates(value: Any) -> Any:
+    """Bring given coordinates to the name of their file without its folder; the places are each slide's own.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str | Path):
+        name = re.split(r"[/\\]", str(value))[-1].strip()
+        if not name:
+            raise ValueError("it names no file")
+        return name
+    source = getattr(value, "source", None)
+    if isinstance(source, str):
+        return source
+    return "a DataFrame" if hasattr(value, "columns") else "an array"
 
 
 def read_labels(value: Any) -> Any:
@@ -76,6 +113,9 @@ def read_methods(value: Any) -> Any:
     read: list[Any] = []
     for method in methods:
         if callable(method):
+            if isinstance(method, type):
+                name = f"qc.{method.__name__}" if method.__module__.startswith("slidekit.") else method.__name__
+                raise QCError(f"{name} is a class, not a QC method.", mend=f"Give {name}(), not {name}.")
             read.append(method)
             continue
         word = str(method).lower()

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from slidekit.io.atomic import PART, atomic_write, remove_part
-from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, write_index
+from slidekit.io.tfrecord import RecordIndex, TileRecord, frame, index_path, loose_name, write_index
 from slidekit.slide.report_model import RecordFile
 
 __all__ = ["RecordSpool"]
@@ -104,7 +104,7 @@ class RecordSpool:
         order
             Numbers of the records.
         file_name
-            Name of a tile's file.
+            Name of a tile's file; those of further sizes have theirs in it, as `slidekit.io.tfrecord.loose_name` says.
         before
             Called just before they take their places; what it raises keeps that from happening.
 
@@ -120,7 +120,10 @@ class RecordSpool:
         try:
             for number in order:
                 record = self.record(number)
-                (part / file_name(record)).write_bytes(record.image_raw)
+                name = file_name(record)
+                (part / name).write_bytes(record.image_raw)
+                for image in record.further:
+                    (part / loose_name(name, image.name)).write_bytes(image.image_raw)
             names = [path.name for path in part.iterdir()]
             before()
             if folder.exists():

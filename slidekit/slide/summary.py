@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.io.atomic import atomic_write_text
+from slidekit.io.tfrecord import FurtherImage
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.filters import TileStatistics
 from slidekit.slide.report_model import QCFigures, SlideReport
@@ -45,6 +47,8 @@ class TileOutcome(NamedTuple):
         A complete JPEG or PNG; None unless kept.
     normalized
         Whether a normaliser changed it.
+    further
+        Concentric tiles of other sizes, unless dropped.
     """
 
     i: int
@@ -53,6 +57,7 @@ class TileOutcome(NamedTuple):
     statistics: TileStatistics | None
     encoded: bytes | None
     normalized: bool
+    further: tuple[FurtherImage, ...] = ()
 
 
 def write_tile_table(
@@ -64,14 +69,18 @@ def write_tile_table(
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_TABLE)
+    cells = None if wsi.cells is None else wsi.places
+    writer.writerow(_TABLE if cells is None else (*_TABLE, "cell_id"))
     for outcome in outcomes:
         roi = wsi.roi_of(outcome.i, outcome.j)
-        region = ("", "") if roi is None else (roi.name, roi.label or "")
+        region = ("" if roi is None else roi.name, wsi.label_of(outcome.i, outcome.j) or "")
         shares = ("", "") if outcome.statistics is None else tuple(f"{x:.5f}" for x in outcome.statistics)
         cell = (outcome.i, outcome.j)
         flags = (int(outcome.normalized), int(wsi.grid.is_edge(*cell)))
-        writer.writerow((*wsi.grid.location(*cell), *cell, *region, outcome.fate, *shares, *flags))
+        # Given coordinates are in no column or row of a grid.
+        of_grid = cell if wsi.places is None else ("", "")
+        number = () if cells is None else (cells.row(*cell) + 1,)
+        writer.writerow((*wsi.grid.location(*cell), *of_grid, *region, outcome.fate, *shares, *flags, *number))
     atomic_write_text(path, text.getvalue(), before=before)
 
 
@@ -86,7 +95,7 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
     fates = wsi.fates()
     counts = ordered_counts([*fates.reasons[~fates.taken].tolist(), *(str(outcome.fate) for outcome in outcomes)])
     kept = [outcome for outcome in outcomes if outcome.fate is Fate.KEPT]
-    labels = [roi.label for o in kept if (roi := wsi.roi_of(o.i, o.j)) is not None and roi.label is not None]
+    labels = Counter(label for o in kept if (label := wsi.label_of(o.i, o.j)) is not None)
     width, height = wsi.dimensions
     slide_mm2 = width * wsi.mpp_x * height * wsi.mpp_y / 1e6
     artifacts_mm2 = union_area(wsi.artifacts, wsi.dimensions) * wsi.mpp_x * wsi.mpp_y / 1e6 if wsi.artifacts else None
@@ -97,7 +106,7 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
         slide=wsi.name,
         path=str(wsi.path),
         status="done" if kept else "empty",
-        reason="" if kept else _why_empty(counts),
+        reason="" if kept else _why_empty(counts, given=wsi.places is not None),
         width=width,
         height=height,
         mpp_x=wsi.mpp_x,
@@ -108,14 +117,16 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
         reader=wsi.reader.name,
         level=wsi.plan.source.level,
         level_downsample=wsi.levels[wsi.plan.source.level].downsample_x,
-        resampling=wsi.plan.resampling,
+        resampling="; ".join((wsi.plan.resampling, *(f"{plan.name}: {plan.resampling}" for plan in wsi.plan.further))),
         tile_px=spec.tile_px,
         tile_um_x=um_x,
         tile_um_y=um_y,
+        further=tuple(further.name for further in wsi.plan.further),
         candidates=len(wsi.grid),
         counts=counts,
         unnormalized=sum(not outcome.normalized for outcome in kept) if spec.normalizer else 0,
-        labels={label: labels.count(label) for label in sorted(set(labels))},
+        labels=dict(sorted(labels.items())),
+        coordinates=None if wsi.places is None else len(wsi.places),
         rois=len(wsi.rois),
         roi_problems=tuple(str(problem) for problem in wsi.roi_set.problems),
         artifacts=len(wsi.artifacts),
@@ -150,11 +161,11 @@ def _qc_figures(wsi: WSI, facts: TissueFacts, slide_mm2: float) -> tuple[QCFigur
     )
 
 
-def _why_empty(counts: dict[str, int]) -> str:
+def _why_empty(counts: dict[str, int], *, given: bool) -> str:
     from slidekit.slide.fate import reason_text
 
     if not counts:
-        return "The slide is smaller than one tile."
+        return "No coordinates are given for it." if given else "The slide is smaller than one tile."
     total = sum(counts.values())
     parts = [f"{count} {reason_text(reason)}" for reason, count in counts.items()]
     return f"None of {total} candidates was kept: {', '.join(parts)}."
@@ -163,9 +174,18 @@ def _why_empty(counts: dict[str, int]) -> str:
 def _warnings(wsi: WSI) -> tuple[str, ...]:
     source = wsi.plan.source
     level_scale = source.scale_x * source.shrink
-    if level_scale >= _UPSAMPLED:
-        return ()
-    return (
-        f"Tiles are enlarged {1 / level_scale:.3g}×: the slide has {wsi.mpp:.4g} µm/px,"
-        f" {wsi.target_mpp:.4g} were asked for.",
-    )
+    warnings = [
+        f"Concentric tiles of {further.name} are enlarged {1 / scale:.3g}×."
+        for further in wsi.plan.further
+        if (scale := further.source.scale_x * further.source.shrink * further.source.average) < _UPSAMPLED
+    ]
+    if level_scale < _UPSAMPLED:
+        warnings.append(
+            f"Tiles are enlarged {1 / level_scale:.3g}×: the slide has {wsi.mpp:.4g} µm/px,"
+            f" {wsi.target_mpp:.4g} were asked for."
+        )
+    if wsi.places is not None and (number := wsi.places.contradictions):
+        warnings.append(
+            f"Coordinates that were given twice differ in their labels ({number}): one label each was taken."
+        )
+    return tuple(warnings)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from slidekit.slide.grid import Grid
+from slidekit.slide.grid import CellGrid
+from slidekit.slide.places import PlaceGrid
 from slidekit.slide.roi import ROI
 from slidekit.slide.selection import CellFates
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["tile_table"]
 
 
-def tile_table(slide: str, grid: Grid, rois: Sequence[ROI], fates: CellFates) -> pd.DataFrame:
+def tile_table(slide: str, grid: CellGrid, rois: Sequence[ROI], fates: CellFates) -> pd.DataFrame:
     """Put the cells of a grid into a table; see `WSI.get_tile_dataframe` for its columns."""
     import pandas as pd
 
@@ -29,16 +31,21 @@ def tile_table(slide: str, grid: Grid, rois: Sequence[ROI], fates: CellFates) ->
 
     names = [roi.name for roi in rois]
     described = [_describe(roi) for roi in rois]
-    labels = [roi.label for roi in rois]
+    labels = of_roi([roi.label for roi in rois])
+    places: dict[str, npt.NDArray[np.int64]]
+    if isinstance(grid, PlaceGrid):
+        labels = [given if given is not None else label for given, label in zip(grid.labels, labels, strict=True)]
+        places = {"row": grid.rows}
+    else:
+        places = {"grid_x": cells[:, 0], "grid_y": cells[:, 1]}
     return pd.DataFrame(
         {
             "loc_x": locations[:, 0],
             "loc_y": locations[:, 1],
-            "grid_x": cells[:, 0],
-            "grid_y": cells[:, 1],
+            **places,
             "roi_name": pd.Series(of_roi(list(names)), dtype=object),
             "roi_desc": pd.Series(of_roi(list(described)), dtype=object),
-            "label": pd.Series(of_roi(labels), dtype=object),
+            "label": pd.Series(labels, dtype=object),
             "mpp_x": np.full(len(cells), grid.mpp_x),
             "mpp_y": np.full(len(cells), grid.mpp_y),
             "reason": pd.Series(fates.reasons, dtype=object),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -9,7 +11,7 @@ import numpy as np
 
 from slidekit.slide.fate import Fate
 from slidekit.slide.gridded import GriddedSlide
-from slidekit.slide.qc import Otsu, QCMask, blur_burden, make_mask
+from slidekit.slide.qc import Otsu, QCMask, blur_burden, join_masks, make_mask
 
 __all__ = ["TissueFacts", "tissue_facts"]
 
@@ -29,9 +31,9 @@ class TissueFacts(NamedTuple):
     Attributes
     ----------
     share
-        Share of the slide that is tissue, 0–1.
+        Share of the slide that is tissue, 0–1: what no mask of background covers.
     blur_burden
-        Share of tissue that is out of focus, 0–1; None where focus was not measured or there is no tissue.
+        Share of tissue that any mask of focus covers, 0–1; None where focus was not measured or there is no tissue.
     doubt
         Why the background should be looked at by a person; None where there is no doubt.
     masked
@@ -56,15 +58,25 @@ def tissue_facts(slide: GriddedSlide) -> TissueFacts:
     masks = slide.qc_masks
     if not masks:
         return TissueFacts()
-    background = next((mask for mask in masks if mask.reason == Fate.BACKGROUND), None)
+    background = _union(masks, Fate.BACKGROUND)
     if background is None:
         background = make_mask(Otsu(), slide, 1.0)
         assert background is not None
     masked = tuple(
         None if mask.reason == Fate.BACKGROUND else blur_burden(mask.mask, background.mask) for mask in masks
     )
-    blurred = next((share for mask, share in zip(masks, masked, strict=True) if mask.reason == Fate.OUT_OF_FOCUS), None)
+    out_of_focus = _union(masks, Fate.OUT_OF_FOCUS)
+    blurred = None if out_of_focus is None else blur_burden(out_of_focus.mask, background.mask)
     return TissueFacts(1 - background.share, blurred, _doubt(slide, background), masked)
+
+
+def _union(masks: Sequence[QCMask], reason: Fate) -> QCMask | None:
+    """What any of the masks with that reason discards; None where there is none."""
+    found = [mask for mask in masks if mask.reason == reason]
+    if len(found) < 2:
+        return found[0] if found else None
+    rows, columns = max(one.mask.shape[0] for one in found), max(one.mask.shape[1] for one in found)
+    return replace(found[0], mask=join_masks(found, columns, rows))
 
 
 def _doubt(slide: GriddedSlide, background: QCMask) -> str | None:

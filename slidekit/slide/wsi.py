@@ -8,14 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from slidekit.errors import SpecError
+from slidekit.errors import CellError, SpecError
 from slidekit.pixels.image import RGBImage
+from slidekit.slide.cell_tiles import SlideCells, say_other_slide
+from slidekit.slide.coordinate_table import CoordinatesOf, coordinates_of
+from slidekit.slide.coordinates import Coordinates
+from slidekit.slide.further import FurtherReader
 from slidekit.slide.gridded import GriddedSlide
 from slidekit.slide.parallel import map_ordered, usable_cores
 from slidekit.slide.roi import ROISet
 from slidekit.slide.spec import ExtractionSpec, ROIMethod
 from slidekit.slide.tiles import Strip, TileReader
-from slidekit.units import Magnification
+from slidekit.units import TileSizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +45,8 @@ class WSI(GriddedSlide):
     tile_px
         Edge of a tile, output pixels.
     tile_um
-        Edge of a tile in microns, or a magnification (``"10x"``).
+        Edge of a tile in microns, or a magnification (``"10x"``). Of several, for concentric tiles, the first is that
+        of the grid and of all that is asked of a `WSI`; `extract_tiles` writes them all.
     tile_mpp
         µm/px of the tiles, instead of `tile_um`: 0.5 with tiles of 256 px is the same as 128 µm.
     stride_div
@@ -58,6 +63,11 @@ class WSI(GriddedSlide):
         µm/px of level 0, over what the file says.
     origin
         Where the grid begins, level-0 pixels.
+    coordinates
+        Where tiles lie, instead of on a grid: an array (n, 2) of x and y, a DataFrame or the path of a CSV or parquet
+        file with the columns ``x``, ``y`` and, if they are there, ``slide`` (other slides' rows are left out) and
+        ``label``. The options `coordinates_unit` and `coordinates_anchor` say what they mean: by default centres of
+        tiles, level-0 pixels.
     **options
         Any other field of `ExtractionSpec`, such as `use_edge_tiles`, `reader`, `resample`, `roi_origin`.
 
@@ -71,22 +81,27 @@ class WSI(GriddedSlide):
         If the file of regions cannot be used, or regions are demanded and missing.
     SpecError
         If options make no sense, or both or neither of `tile_um` and `tile_mpp` are given.
+    DatasetError
+        If the table of coordinates cannot be used, or names other slides only.
     """
+
+    _segmentation: SlideCells | None = None
 
     def __init__(
         self,
         path: str | Path,
         tile_px: int,
-        tile_um: float | str | Magnification | None = None,
+        tile_um: TileSizes | None = None,
         stride_div: float = 1.0,
         *,
-        tile_mpp: float | None = None,
+        tile_mpp: float | Sequence[float] | None = None,
         roi_method: ROIMethod = "auto",
         roi_filter_method: Literal["center"] | float = "center",
         rois: str | Path | ROISet | None = None,
         artifact_labels: str | Sequence[str] | None = None,
         mpp: float | None = None,
         origin: tuple[float, float] = (0.0, 0.0),
+        coordinates: CoordinatesOf | None = None,
         **options: Any,
     ) -> None:
         spec = ExtractionSpec.create(
@@ -97,9 +112,13 @@ class WSI(GriddedSlide):
             roi_filter_method=roi_filter_method,
             artifact_labels=artifact_labels,
             mpp=mpp,
+            coordinates=coordinates,
             **options,
         )
-        super().__init__(Path(path), spec, rois=rois, origin=origin)
+        places = None if coordinates is None else coordinates_of(coordinates, Path(path), spec)
+        if places is not None:
+            spec = spec.model_copy(update={"coordinates_unit": places.unit, "coordinates_anchor": places.anchor})
+        super().__init__(Path(path), spec, rois=rois, origin=origin, coordinates=places)
         try:
             self.qc(spec.qc)
         except BaseException:
@@ -114,6 +133,7 @@ class WSI(GriddedSlide):
         *,
         rois: str | Path | ROISet | None = None,
         annotated_mpp: float | None = None,
+        coordinates: Coordinates | None = None,
     ) -> Self:
         """Open a slide for an extraction; QC is not run yet.
 
@@ -127,15 +147,22 @@ class WSI(GriddedSlide):
             As for `WSI`.
         annotated_mpp
             µm/px from the annotations, which goes before `spec.mpp`.
+        coordinates
+            Where tiles lie, instead of on a grid; `spec.coordinates` names where they are from.
         """
         wsi = cls.__new__(cls)
-        GriddedSlide.__init__(wsi, Path(path), spec, rois=rois, annotated_mpp=annotated_mpp)
+        GriddedSlide.__init__(wsi, Path(path), spec, rois=rois, annotated_mpp=annotated_mpp, coordinates=coordinates)
         return wsi
 
     @cached_property
     def tiles(self) -> TileReader:
         """Reader of the grid's cells."""
         return TileReader(self._reader, self.grid, self.plan.source)
+
+    @cached_property
+    def further(self) -> tuple[FurtherReader, ...]:
+        """Readers of concentric tiles of further sizes, in the order of `ExtractionSpec.more_um`."""
+        return tuple(FurtherReader(self._reader, self.grid, plan) for plan in self.plan.further)
 
     def __len__(self) -> int:
         """Number of tiles that ROIs and QC leave."""
@@ -203,7 +230,7 @@ class WSI(GriddedSlide):
             yield from results
 
     def get_tile_dataframe(self, *, kept_only: bool = False) -> pd.DataFrame:
-        """A table of the grid's cells.
+        """A table of the grid's cells, or of the given coordinates.
 
         Parameters
         ----------
@@ -215,7 +242,8 @@ class WSI(GriddedSlide):
         DataFrame
             Index ``{slide}-{loc_x}-{loc_y}``; columns loc_x, loc_y (level-0 pixels), grid_x, grid_y, roi_name,
             roi_desc, label, mpp_x, mpp_y (of level 0), reason (``kept`` or why not; tile filters need pixels
-            and are not run).
+            and are not run). For given coordinates ``row``, the row of their table from 0, is there instead of grid_x
+            and grid_y.
         """
         from slidekit.slide.table import tile_table
 
@@ -262,6 +290,70 @@ class WSI(GriddedSlide):
             raise SpecError(f"{', '.join(changed)} is given, but no QC to run with it.", mend="Give qc as well.")
         return extract_from_wsi(self, spec, OutputFolders(_folder(tfrecord_dir), _folder(tiles_dir)))
 
+    def apply_segmentation(self, segmentation: SlideCells) -> Self:
+        """Take the cells that were found on this slide; `extract_cells` cuts a tile around each.
+
+        Parameters
+        ----------
+        segmentation
+            A `slidekit.cells.Segmentation`.
+
+        Raises
+        ------
+        CellError
+            If it is of another slide.
+        """
+        if segmentation.dimensions != self.dimensions:
+            raise say_other_slide(self.dimensions, segmentation.dimensions)
+        self._segmentation = segmentation
+        return self
+
+    @property
+    def segmentation(self) -> SlideCells | None:
+        """The cells that `apply_segmentation` has taken."""
+        return self._segmentation
+
+    def extract_cells(
+        self,
+        tfrecord_dir: str | Path | None = None,
+        tiles_dir: str | Path | None = None,
+        *,
+        apply_masks: bool = True,
+        **options: Any,
+    ) -> SlideReport:
+        """Extract a tile around the centroid of every cell; records and report are those of `extract_tiles`.
+
+        Parameters
+        ----------
+        tfrecord_dir, tiles_dir
+            As for `extract_tiles`.
+        apply_masks
+            Whether pixels outside of the cell are black. Filters and stain normalisation see the whole tile before.
+        **options
+            As for `extract_tiles`; also `use_edge_tiles`, which keeps cells whose tiles reach over the slide's edge
+            (otherwise they are counted as outside the slide), `roi_method` and the like.
+
+        Returns
+        -------
+        SlideReport
+            Its counts add up to the number of cells. A record has the cell's number as ``cell_id`` and its class as
+            ``label``.
+
+        Raises
+        ------
+        CellError
+            If no segmentation was applied; if only centroids are known and masks are to be applied.
+        SpecError, SlideReadError
+            As `extract_tiles` does.
+        """
+        from slidekit.slide.cell_extraction import extract_cells_of
+        from slidekit.slide.extract import OutputFolders
+
+        if self._segmentation is None:
+            raise CellError("No cells are known of this slide.", mend="Call apply_segmentation before.", path=self.path)
+        folders = OutputFolders(_folder(tfrecord_dir), _folder(tiles_dir))
+        return extract_cells_of(self, self._segmentation, folders, apply_masks=apply_masks, options=options)
+
     def __repr__(self) -> str:
         width, height = self.dimensions
         return (
@@ -270,7 +362,7 @@ class WSI(GriddedSlide):
         )
 
 
-def _tile_size(tile_um: float | str | Magnification | None, tile_mpp: float | None) -> dict[str, Any]:
+def _tile_size(tile_um: TileSizes | None, tile_mpp: float | Sequence[float] | None) -> dict[str, Any]:
     if tile_um is None and tile_mpp is None:
         raise SpecError("The size of the tiles is missing.", mend="Give tile_um= (microns) or tile_mpp= (µm/px).")
     return {name: size for name, size in (("tile_um", tile_um), ("tile_mpp", tile_mpp)) if size is not None}

@@ -46,7 +46,8 @@ def test_every_field_of_the_spec_is_an_option() -> None:
     text = plain(CliRunner().invoke(app, ["extract", "--help"], env={"COLUMNS": "400"}).output)
 
     for name, field in ExtractionSpec.model_fields.items():
-        for flag in flags_of(name, field):
+        # Further sizes are said by --tile-um, which may be repeated.
+        for flag in flags_of(name, field) if name != "more_um" else ["--tile-um"]:
             assert flag in text.split(), f"{flag} is missing"
 
 
@@ -57,6 +58,9 @@ def test_every_field_of_the_spec_is_an_option() -> None:
     (["--tile-um", "20x"], "tile_um", "20x"),
     (["--tile-um", "302.5"], "tile_um", 302.5),
     (["--tile-mpp", "0.5"], "tile_um", 32.0),
+    (["--tile-um", "64", "--tile-um", "256"], "more_um", (256.0,)),
+    (["--tile-um", "64", "--tile-um", "256"], "tile_um", 64.0),
+    (["--tile-mpp", "0.5", "--tile-mpp", "2"], "more_um", (128.0,)),
     (["--roi-origin", "10", "20.5"], "roi_origin", (10.0, 20.5)),
     (["--no-shuffle"], "shuffle", False),
     (["--dry-run"], "dry_run", True),
@@ -84,7 +88,7 @@ def test_options_reach_the_spec(monkeypatch, flags, field, value) -> None:
     original = ExtractionSpec.create
     monkeypatch.setattr(project, "load_project", load)
     monkeypatch.setattr(ExtractionSpec, "create", create)
-    size = ["--tile-px", "64"] + ([] if field == "tile_um" else ["--tile-um", "64"])
+    size = ["--tile-px", "64"] + ([] if {"--tile-um", "--tile-mpp"} & set(flags) else ["--tile-um", "64"])
 
     result = CliRunner().invoke(app, ["extract", "p", *size, *flags])
 

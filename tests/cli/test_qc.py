@@ -89,3 +89,20 @@ def test_long_names_do_not_break_the_table() -> None:
     assert "50.0%" in lines[1]
     assert "artifact region" in lines[2]
     assert "0 of 0 left" in lines[3]
+
+
+def test_labels_of_artifacts_need_regions(slide, tmp_path) -> None:
+    result = run(slide, "--qc", "otsu", "--dest", tmp_path, "--artifact-labels", "fold")
+
+    assert isinstance(result.exception, SpecError)
+    assert "--rois" in str(result.exception)
+
+
+def test_a_slide_without_resolution_is_advised_on_options_alone(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "plain.tiff"), np.full((300, 400, 3), 200, np.uint8))
+
+    result = run(tmp_path / "plain.tiff", "--qc", "otsu", "--dest", tmp_path / "qc", "--workers", "1")
+
+    assert result.exit_code == 1
+    assert "--mpp" in result.output
+    assert "annotations" not in result.output

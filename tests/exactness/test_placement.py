@@ -140,3 +140,29 @@ def test_a_wrong_place_would_be_seen(sinusoids: Path) -> None:
         across, down = misplacement(moved[3, 3])
     assert abs(abs(across) - 0.1) < 0.02
     assert abs(down) < 0.02
+
+
+def test_given_coordinates_lie_within_a_twentieth_of_a_pixel(sinusoids: Path) -> None:
+    # Arrange: centres at any real place, and some in one row on one lattice of output pixels, which are read together
+    with WSI(sinusoids, TILE_PX, TILE_UM, resample="exact") as wsi:
+        width, height = wsi.dimensions
+        tile = np.array([TILE_UM / wsi.mpp_x, TILE_UM / wsi.mpp_y])
+        pixel = tile[0] / TILE_PX
+    noise = np.random.default_rng(3)
+    centres = noise.uniform(tile / 2, np.array([width, height]) - tile / 2, (60, 2))
+    row = np.stack([tile[0] / 2 + 11.3 + np.arange(20) * 23 * pixel, np.full(20, 700.7)], axis=1)
+
+    # Act
+    with WSI(sinusoids, TILE_PX, TILE_UM, coordinates=np.concatenate([centres, row])) as wsi:
+        assert wsi.places is not None
+        assert len(wsi.places.runs) - 1 == 61
+        worst = 0.0
+        for strip in wsi.tiles.strips(wsi.grid.cells()):
+            for i, j, image in wsi.tiles.cut(strip):
+                # Of the way from the slide's corner to the tile's, what is no whole period is seen.
+                off = np.array(misplacement(image)) - np.array(wsi.grid.corner(i, j)) / tile * TILE_PX
+                period = TILE_PX / WAVES
+                worst = max(worst, *np.abs((off + period / 2) % period - period / 2))
+
+    # Assert
+    assert worst <= 0.05

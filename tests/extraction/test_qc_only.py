@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from slidekit.demo.slides import DemoData
-from slidekit.errors import DatasetError, ROIError, SpecError
+from slidekit.errors import DatasetError, ReportError, ROIError, SpecError
 from slidekit.extraction.qc_only import list_slides, run_qc
 from slidekit.extraction.runner import run_extraction
 from slidekit.slide.spec import ExtractionSpec
@@ -110,3 +110,53 @@ def test_folders_and_files_are_listed_once(slides, tmp_path) -> None:
     double.touch()
     with pytest.raises(DatasetError, match="Two slides"):
         list_slides([slides[0], double])
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "qc_report.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_of_other_slides_stay(slides, here, tmp_path) -> None:
+    one, other = (
+        here.model_copy(update={"qc": (word, lambda wsi: None), "artifact_labels": ()}) for word in ("otsu", "pen")
+    )
+    run_qc(slides, one, dest=tmp_path)
+    first = _rows(tmp_path)
+
+    run_qc(slides[1:], other, dest=tmp_path)
+
+    assert _rows(tmp_path)[:1] == first[:1]
+    assert [(row["slide"], row["method"]) for row in _rows(tmp_path)] == sorted(
+        [(slides[0].stem, "otsu"), (slides[1].stem, "pen")]
+    )
+
+
+def test_folders_are_tried_before_any_work(slides, spec, demo, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "extraction.json").touch()
+    (tmp_path / "qc_report.csv").write_text("a,b\n1,2\n")
+
+    for arguments, what in (
+        ({"dest": tmp_path / "file" / "qc"}, "--dest"),
+        ({"save": tmp_path / "file" / "qc"}, "--save"),
+        ({"dest": tmp_path / "run"}, "holds an extraction"),
+    ):
+        with pytest.raises(SpecError, match=what):
+            run_qc(slides, spec, rois=demo.rois_dir, **arguments)
+    with pytest.raises(ReportError, match="not a table of QC"):
+        run_qc(slides, spec, rois=demo.rois_dir, dest=tmp_path)
+
+
+def test_an_interrupted_run_leaves_the_table_of_what_is_done(slides, here, tmp_path) -> None:
+    spec = here.model_copy(update={"artifact_labels": ()})
+
+    def interrupt(event) -> None:
+        if event.kind == "started" and event.slide == slides[1].stem:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_qc(slides, spec, dest=tmp_path, on_event=interrupt)
+
+    assert {row["slide"] for row in _rows(tmp_path)} == {slides[0].stem}

@@ -106,3 +106,19 @@ def test_mistakes_are_said(dataset, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no size of tile"):
         sizeless.sampler(tile_px=16)
     assert sizeless.sampler(tile_px=16, level=0).spec.level == 0
+
+
+def test_further_sizes_of_concentric_tiles_are_views(dataset, tmp_path: Path) -> None:
+    # Arrange
+    several = slidekit.Dataset(slides=dataset.slide_paths(), tile_px=16, tile_um=[16, 64, "5x"])
+    given = {"masks": masks_of(dataset), "cache": tmp_path}
+
+    # Act
+    batch = several.filter({"slide": ["s0", "s2"]}).sampler(**given)[0:4]
+
+    # Assert
+    assert several.filter({"slide": ["s0"]}).more_um == (64, "5x")
+    assert several.sampler(**given).spec.views == ((16, 4.0), (16, 2.0))
+    assert several.sampler(**given, views=[(8, 2)]).spec.views == ((8, 2.0),)
+    assert several.sampler(**given, tile_um=32).spec.views == ()
+    assert len(batch) == 4

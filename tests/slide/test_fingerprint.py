@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import threading
 
 import numpy as np
 import pytest
 
-from slidekit.slide.fingerprint import describe_callable
+from slidekit.slide.fingerprint import describe_callable, fingerprint
 from slidekit.slide.qc import Otsu
 
 THRESHOLD = 150
@@ -89,3 +91,64 @@ def test_a_function_that_calls_itself_ends() -> None:
         return again(wsi, depth + 1) if depth < 3 else None
 
     assert describe_callable(again) == describe_callable(again)
+
+
+class WithHelper:
+    FACTOR = 1
+
+    def helper(self, wsi):
+        return wsi.thumb() * self.FACTOR
+
+    def __call__(self, wsi):
+        return self.helper(wsi)[..., 0] < 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("helper", lambda self, wsi: wsi.thumb() * 0), ("FACTOR", 2)])
+def test_methods_and_attributes_of_a_class_belong_to_it(monkeypatch, name: str, value: object) -> None:
+    before = describe_callable(WithHelper())
+
+    monkeypatch.setattr(WithHelper, name, value)
+
+    assert describe_callable(WithHelper()) != before
+
+
+def test_names_in_functions_inside_are_seen(monkeypatch) -> None:
+    def nested(wsi):
+        return [value < THRESHOLD for value in wsi.thumb()] and (lambda: THRESHOLD)
+
+    before = describe_callable(nested)
+
+    monkeypatch.setitem(nested.__globals__, "THRESHOLD", 7)
+
+    assert describe_callable(nested) != before
+
+
+def test_arrays_count_by_type_and_content() -> None:
+    kinds = [np.zeros(4), np.zeros(4, np.int64), np.zeros((2, 2)), np.array(["a"], object), np.array(["b"], object)]
+
+    found = {fingerprint({"held": kind}) for kind in kinds}
+
+    assert len(found) == len(kinds)
+    assert fingerprint(np.array(["a" * 3], object)) == fingerprint(np.array(["aa" + "a"], object))
+
+
+def test_what_cannot_be_looked_into_counts_by_its_type(tmp_path) -> None:
+    paths = [tmp_path / "one", tmp_path / "two"]
+    with paths[0].open("w") as first, paths[1].open("w") as second:
+        assert fingerprint(first) == fingerprint(second)
+    assert fingerprint(threading.Lock()) == fingerprint(threading.Lock())
+    assert fingerprint(paths[0]) != fingerprint(paths[1])
+
+
+@pytest.mark.torch
+def test_a_network_that_a_function_uses_counts_by_its_weights() -> None:
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Conv2d(3, 2, 3)
+    before = describe_callable(bound(net))
+
+    with torch.no_grad():
+        net.weight[0, 0, 0, 0] += 1
+
+    assert describe_callable(bound(net)) != before
+    assert describe_callable(bound(copy.deepcopy(net))) == describe_callable(bound(net))
+    assert describe_callable(bound(torch.zeros(2))) != describe_callable(bound(torch.zeros(2, dtype=torch.bfloat16)))

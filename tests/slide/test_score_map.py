@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slidekit.errors import QCError, SlideReadError
 from slidekit.pixels.windows import window_starts
 from slidekit.slide.qc.scorers.plain import PlainScorer
-from slidekit.slide.score_map import ScoreMap, score_map
+from slidekit.slide.score_map import ScoreMap, WindowLayout, score_map
 
 
 class Slide:
@@ -44,7 +44,9 @@ def noise(width: int, height: int) -> np.ndarray:
 
 
 def make(slide: Slide, function: Callable, window: int, overlap: int = 0, **options) -> ScoreMap:
-    return score_map(slide, PlainScorer(function), mpp=0.5, window_px=window, overlap_px=overlap, **options)
+    placing = {key: options.pop(key) for key in ("batch", "buffer", "thin") if key in options}
+    layout = WindowLayout(0.5, window, options.pop("overlap_px", overlap), **placing)
+    return score_map(slide, PlainScorer(function), layout, **options)
 
 
 def means(batch: np.ndarray) -> np.ndarray:
@@ -237,3 +239,50 @@ def test_resized_means_and_interpolates() -> None:
     np.testing.assert_allclose(found.resized(3, 2), values.reshape(2, 2, 3, 2, 1).mean(axis=(1, 3)))
     assert found.resized(12, 8).shape == (8, 12, 1)
     assert found.mpp == (5.0, 2.5)
+
+
+@given(st.sampled_from([0.1, 0.7, 0.9, 1.0, 1 / 3]), st.integers(0, 15), st.integers(1, 90), st.integers(1, 90))
+@settings(deadline=None, max_examples=25)
+def test_a_patch_classifier_that_always_says_the_same_passes_no_threshold_that_it_equals(
+    score: float, overlap: int, width: int, height: int
+) -> None:
+    overlap = min(overlap, 12) if width * height > 900 else overlap
+
+    found = make(Slide(noise(width, height)), lambda images: np.full((len(images), 1), score), 16, overlap).values
+
+    assert np.array_equal(found, np.full_like(found, score))
+
+
+def test_what_a_network_sees_of_a_damaged_slide_does_not_depend_on_the_buffer() -> None:
+    # Arrange: 1.5 % of the slide, which windows that overlap meet several times
+    image = noise(320, 320)
+    holes = ((150, 150, 170, 165), (30, 200, 40, 210))
+
+    maps = [make(Slide(image, holes), means, 40, 30, buffer=buffer).values for buffer in (1, 3, 100)]
+
+    assert np.array_equal(maps[0], maps[1])
+    assert np.array_equal(maps[0], maps[2])
+
+
+@pytest.mark.parametrize(("edge", "fails"), [(64, False), (80, True)])
+def test_what_is_lost_is_counted_once(edge: int, fails: bool) -> None:
+    # Arrange: 4 % of the slide is lost, or 6.25 %; each of its pixels is read up to 16 times
+    slide = Slide(noise(320, 320), holes=((0, 0, edge, edge),))
+
+    if fails:
+        with pytest.raises(SlideReadError, match="5%"):
+            make(slide, means, 40, 30)
+    else:
+        assert make(slide, means, 40, 30).values.shape == (32, 32, 3)
+
+
+def test_a_map_that_would_not_fit_is_told() -> None:
+    with pytest.raises(QCError, match=r"my method, slide stand-in: the map would have more than"):
+        make(Slide(np.broadcast_to(np.uint8(0), (20000, 20000, 3))), means, 1, name="my method")
+
+
+def test_mistakes_in_functions_name_method_and_slide() -> None:
+    with pytest.raises(QCError, match=r"my method, slide stand-in: the model failed.*KeyError: 'conv1'\. Mend"):
+        make(Slide(noise(40, 40)), lambda images: {}["conv1"], 16, name="my method")
+    with pytest.raises(QCError, match=r"my method, slide stand-in: preprocess failed.*ZeroDivisionError"):
+        make(Slide(noise(40, 40)), means, 16, name="my method", preprocess=lambda images: 1 / 0)

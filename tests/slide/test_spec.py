@@ -65,7 +65,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         assert part in caught.value.message
 
 
-@pytest.mark.parametrize("tile_mpp", [-1, 0, math.nan, math.inf, "fine", [1]])
+@pytest.mark.parametrize("tile_mpp", [-1, 0, math.nan, math.inf, "fine", [1, "fine"]])
 def test_a_wrong_tile_mpp_is_named_as_the_user_gave_it(tile_mpp) -> None:
     with pytest.raises(SpecError, match="tile_mpp="):
         ExtractionSpec.create(tile_px=256, tile_mpp=tile_mpp)
@@ -129,9 +129,11 @@ def my_method(wsi):
 CHANGED = {
     "tile_px": 299,
     "tile_um": 129,
+    "more_um": 512,
     "stride_div": 2,
     "randomize_origin": True,
     "use_edge_tiles": True,
+    "coordinates": "a.csv",
     "mpp": 0.3,
     "enable_downsample": False,
     "resample": "exact",
@@ -176,8 +178,8 @@ RUN_ONLY = {
 
 
 def test_every_field_is_either_hashed_or_about_the_run() -> None:
-    # tile_mpp becomes tile_um, two need normalizer: they have tests of their own.
-    apart = {"tile_mpp", "normalizer_source", "normalizer_context"}
+    # tile_mpp becomes tile_um, two need normalizer, two coordinates: they have tests of their own.
+    apart = {"tile_mpp", "normalizer_source", "normalizer_context", "coordinates_unit", "coordinates_anchor"}
     assert CHANGED.keys() | RUN_ONLY.keys() | apart == ExtractionSpec.model_fields.keys()
     assert RUN_ONLY.keys() == ExtractionSpec.RUN_ONLY
 
@@ -245,3 +247,38 @@ def test_the_canonical_form_is_json_and_builds_the_same_spec() -> None:
     again = ExtractionSpec.create(**json.loads(json.dumps(spec.canonical())))
     assert again.digest() == spec.digest()
     json.dumps(make(qc=[qc.Otsu(), qc.GaussianV2(mpp=2), my_method]).canonical())
+
+
+def test_coordinates_are_the_name_of_their_file_and_change_the_hash() -> None:
+    digests = {
+        make(**options).digest()
+        for options in (
+            {},
+            {"coordinates": "a.csv"},
+            {"coordinates": "b.csv"},
+            {"coordinates": "a.csv", "coordinates_unit": "um"},
+            {"coordinates": "a.csv", "coordinates_anchor": "corner"},
+        )
+    }
+    assert len(digests) == 5
+    assert make(coordinates=Path("/patients/Doe/a.csv")) == make(coordinates="a.csv")
+    assert make(coordinates="C:\\Doe\\a.csv").coordinates == "a.csv"
+    # Tiles of a grid that were extracted before there were coordinates were made with the same parameters.
+    assert not [name for name in make().canonical() if name.startswith("coordinates")]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"coordinates": "a.csv", "stride_div": 2},
+        {"coordinates": "a.csv", "randomize_origin": True},
+        {"coordinates_unit": "um"},
+        {"coordinates_anchor": "corner"},
+        {"coordinates": "a.csv", "coordinates_unit": "mm"},
+        {"coordinates": "/folder/"},
+        {"coordinates": ""},
+    ],
+)
+def test_coordinates_that_make_no_sense(options) -> None:
+    with pytest.raises(SpecError, match="coordinates"):
+        make(**options)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from slidekit.demo.slides import draw_demo_slides
+from slidekit.slide.qc import QCMask
 from slidekit.slide.tissue import TissueFacts, tissue_facts
 from slidekit.slide.wsi import WSI
 
@@ -76,3 +77,19 @@ def test_a_dark_slide_is_doubted(tmp_path: Path) -> None:
 def test_glass_is_not_doubted(tmp_path: Path) -> None:
     with WSI(picture(tmp_path / "glass.png", 244, (190, 90, 160)), 64, 32, mpp=0.5, qc="otsu") as wsi:
         assert tissue_facts(wsi) == TissueFacts(pytest.approx(350 / 600), None, None, (None,))
+
+
+def test_burden_and_background_are_of_all_masks_with_that_reason(spoiled: Path) -> None:
+    def mask(first: int, last: int, reason: str) -> QCMask:
+        pixels = np.zeros((69, 87), np.bool_)
+        pixels[:, first:last] = True
+        return QCMask(pixels, "mine", reason)
+
+    with WSI(spoiled, 64, 64) as wsi:
+        given = [mask(0, 20, "background"), mask(20, 40, "background")]
+        given += [mask(40, 50, "out_of_focus"), mask(45, 60, "out_of_focus")]
+        facts = tissue_facts(wsi.qc(lambda _: given))
+
+    assert [one.name for one in wsi.qc_masks] == ["mine", "mine_2", "mine_3", "mine_4"]
+    assert facts.share == pytest.approx(1 - 40 / 87)
+    assert facts.blur_burden == pytest.approx(20 / 47)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slidekit.extraction.outcome import failed_report, keep_report
+from slidekit.extraction.outcome import failed_report, keep_report, without_coordinates
 from slidekit.io.url import RemotePath
 from slidekit.slide.job import SlideJob
 from slidekit.slide.report_model import SlideReport
@@ -19,8 +19,9 @@ _NO_ROIS = 'No regions of interest. Add a file of regions for the slide, or use 
 
 
 def needs_no_pixels(job: SlideJob, spec: ExtractionSpec) -> bool:
-    """Whether a slide is skipped before a pixel of it is read: regions of interest are demanded, and it has no file."""
-    return job.rois is None and spec.roi_method in ("inside", "outside")
+    """Whether a slide is skipped before a pixel of it is read: for want of coordinates, or of a file of regions."""
+    has_no_places = job.coordinates is not None and not len(job.coordinates)
+    return has_no_places or (job.rois is None and spec.roi_method in ("inside", "outside"))
 
 
 class InPlace:
@@ -56,7 +57,9 @@ class InPlace:
         """Run a job on its slide, or say why one of a remote store failed."""
         if not isinstance(job.path, RemotePath):
             return extract(job)
-        if needs_no_pixels(job, self._spec):
+        if job.coordinates is not None and not len(job.coordinates):
+            report = without_coordinates(job)
+        elif needs_no_pixels(job, self._spec):
             report = SlideReport(slide=job.name, path=str(job.path), status="skipped", reason=_NO_ROIS)
         else:
             report = failed_report(job, why)

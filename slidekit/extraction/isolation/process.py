@@ -18,6 +18,7 @@ from slidekit.extraction.isolation.limits import ChildLimits, GivenUpError
 from slidekit.extraction.isolation.messages import LogMessage, receive, send
 from slidekit.extraction.outcome import failed_report
 from slidekit.extraction.progress import ProgressEvent
+from slidekit.slide.cell_tiles import SegmentPlan
 from slidekit.slide.job import SlideJob
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
@@ -36,8 +37,8 @@ OnEvent = Callable[[ProgressEvent], None]
 _lingering: list[subprocess.Popen[bytes]] = []
 
 
-def can_cross(spec: ExtractionSpec) -> bool:
-    """Whether a spec can be sent to a child: QC functions written in a notebook or a script cannot."""
+def can_cross(spec: ExtractionSpec | SegmentPlan | None) -> bool:
+    """Whether a spec or a plan can be sent to a child: functions written in a notebook or a script cannot."""
     try:
         return b"__main__" not in pickle.dumps(spec)
     except (pickle.PicklingError, AttributeError, TypeError, ValueError, RuntimeError, NotImplementedError, OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def check_records(
     *,
     claim: RecordFile | None = None,
     tile_px: int | None = None,
+    further: Sequence[str] | None = None,
     decode: DecodeImage | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> RecordCheck:
@@ -72,12 +73,14 @@ def check_records(
         not have an index either.
     tile_px
         Edge that tiles must have; None if it is not known: then all must have that of the first.
+    further
+        Further sizes of concentric tiles that every record must hold, ``512um``; None: those that the first holds.
     decode
         Decodes images; None leaves them alone.
     stopped
         Asked after every record; reading ends when it says so.
     """
-    scan = _Scan(path.stem, tile_px, decode)
+    scan = _Scan(path.stem, tile_px, further, decode)
     try:
         size = path.stat().st_size
         damage = scan.read(path, stopped)
@@ -109,13 +112,17 @@ def _of_bytes(size: int, claim: RecordFile | None) -> str:
 class _Scan:
     """What is gathered on one way through the file: places, digest, and what is odd in single records."""
 
-    def __init__(self, slide: str, tile_px: int | None, decode: DecodeImage | None) -> None:
+    def __init__(
+        self, slide: str, tile_px: int | None, further: Sequence[str] | None, decode: DecodeImage | None
+    ) -> None:
         self._slide, self._decode = slide, decode
+        self._further = None if further is None else sorted(further)
         self._edges = None if tile_px is None else (tile_px, tile_px)
         self._extents, self._locations = array("q"), array("q")
         self._digest = hashlib.sha256()
         self._size = 0
         self._no_tiles, self._others, self._bad_images, self._sizes = Tally(), Tally(), Tally(), Tally()
+        self._lacking = Tally()
         self._other_slides: set[str] = set()
         self._has_own = False
         self.number = 0
@@ -155,8 +162,15 @@ class _Scan:
             self._others.add(f"{place} is of slide {tile.slide!r}")
             if len(self._other_slides) < 2:
                 self._other_slides.add(tile.slide)
+        found = [image.name for image in tile.further]
+        self._further = found if self._further is None else self._further
+        if found != self._further:
+            has, wanted = (", ".join(names) or "no further size" for names in (found, self._further))
+            self._lacking.add(f"{place} has {has}, not {wanted}")
         if self._decode is not None:
             self._look(tile.image_raw, place)
+            for image in tile.further:
+                self._look(image.image_raw, f"{place}, {image.name}")
 
     def _look(self, image: bytes, place: str) -> None:
         assert self._decode is not None
@@ -189,6 +203,7 @@ class _Scan:
             (Tally() if merged else self._others, "records are of another slide"),
             (self._bad_images, "images cannot be decoded"),
             (self._sizes, "images are of another size"),
+            (self._lacking, "records have other concentric images"),
         )
         return [tally.say(self.number, what) for tally, what in kinds if tally.count]
 

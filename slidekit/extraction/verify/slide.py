@@ -72,7 +72,10 @@ def check_slide(
         # Of 10 000 slides the places would add up.
         records = replace(records, locations=None)
     if loose is not None and report.loose_tiles:
-        names = None if kept is None else [f"{report.slide}-{x}-{y}" for x, y in kept]
+        names = None
+        if kept is not None:
+            ends = ("", *(f"_{size}" for size in report.further))
+            names = [f"{report.slide}-{x}-{y}{end}" for x, y in kept for end in ends]
         faults += _loose_faults(loose, report, names, decode, stopped)
     return SlideCheck(tuple(faults), records)
 
@@ -95,7 +98,9 @@ def _claimed_records(
     if not path.is_file():
         faults.append(Fault(path, f"is missing, where {claim.records} records were written.", MEND_OURS))
         return None
-    check = check_records(path, claim=claim, tile_px=report.tile_px, decode=decode, stopped=stopped)
+    check = check_records(
+        path, claim=claim, tile_px=report.tile_px, further=report.further, decode=decode, stopped=stopped
+    )
     faults += check.faults
     return check
 
@@ -151,10 +156,10 @@ def _loose_faults(
             missing.add(name)
         elif decode is not None:
             _look(path, report.tile_px, decode, bad)
-    if names is None and len(found) < report.loose_tiles:
-        what = f"holds {len(found)} loose tiles, where {report.loose_tiles} were written."
+    total = report.loose_tiles * (1 + len(report.further))
+    if names is None and len(found) < total:
+        what = f"holds {len(found)} loose tiles, where {total} were written."
         return [Fault(loose, what, MEND_OURS)]
-    total = report.loose_tiles
     faults = [Fault(loose, missing.say(total, "tiles are missing"), MEND_OURS)] if missing.count else []
     if bad.count:
         # Loose tiles carry no checksum: only whoever decodes them can know.

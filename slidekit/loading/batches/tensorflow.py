@@ -20,7 +20,7 @@ _Parts: TypeAlias = dict[str, Any]
 
 def finish_one(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
     """As `finish`, of a single tile, whose parts have no first axis."""
-    finished = finish(options, classes, {name: part[tf.newaxis] for name, part in parts.items()})
+    finished = finish(options, classes, tf.nest.map_structure(lambda part: part[tf.newaxis], parts))
     return tf.nest.map_structure(lambda part: part[0], finished)
 
 
@@ -34,24 +34,28 @@ def finish(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
     classes
         Width of one-hot labels; None for others.
     parts
-        ``image``, uint8 (n, h, w, 3), and with it, as far as they are asked for, ``label``, ``slide``, ``loc_x``,
-        ``loc_y``, ``parameters`` of the augmentation and ``seed`` of the normaliser's, the first axis being the tiles.
+        ``image``, a tuple of uint8 (n, h, w, 3), one for each size of concentric tiles, and with it, as far as they
+        are asked for, ``label``, ``slide``, ``loc_x``, ``loc_y``, ``parameters`` of the augmentation and ``seed`` of
+        the normaliser's, the first axis being the tiles.
     """
-    images = parts["image"]
-    if options.method is not None:
-        images = _normalize(options.method, images, parts["seed"][0] if options.augments_stains else None)
-    if options.image_letters:
-        images = apply(images, parts["parameters"], options.image_letters)
-    if options.standardize:
-        images = tf.cast(images, tf.float32) / 127.5 - 1
-    found = [images]
+    sizes = tuple(_finish_images(options, images, parts) for images in parts["image"])
+    found = [sizes if len(sizes) > 1 else sizes[0]]
     if "label" in parts:
         found.append(parts["label"] if classes is None else tf.one_hot(parts["label"], classes))
     if options.incl_slidenames:
         found.append(parts["slide"])
     if options.incl_loc:
         found += [parts["loc_x"], parts["loc_y"]]
-    return tuple(found) if len(found) > 1 else images
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def _finish_images(options: LoaderOptions, images: _Tensor, parts: _Parts) -> _Tensor:
+    """Images of one size; what is drawn for a tile is the same for all of its sizes."""
+    if options.method is not None:
+        images = _normalize(options.method, images, parts["seed"][0] if options.augments_stains else None)
+    if options.image_letters:
+        images = apply(images, parts["parameters"], options.image_letters)
+    return tf.cast(images, tf.float32) / 127.5 - 1 if options.standardize else images
 
 
 def _normalize(normalizer: StainNormalizer, images: _Tensor, seed: _Tensor | None) -> _Tensor:

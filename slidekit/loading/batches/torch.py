@@ -62,6 +62,10 @@ class TensorBatches:
         return self._pack(self.stream.read(numbers), self.stream.tile_seeds(numbers), single=True)
 
     def _pack(self, tiles: RawTiles, seeds: NDArray[np.int64], *, single: bool) -> Any:
+        images = [self._images(some, seeds) for some in tiles.by_size()]
+        return pack(images, tiles, self.stream.options, torch.from_numpy, single=single)
+
+    def _images(self, tiles: RawTiles, seeds: NDArray[np.int64]) -> Tensor:
         images = _empty((len(tiles), *self._size, 3), torch.uint8)
         if data.get_worker_info() is None:
             self._decoder.decode(tiles, images.numpy())
@@ -69,8 +73,7 @@ class TensorBatches:
             # Workers are as many as there are cores to use.
             decode_tiles(tiles, images.numpy())
         # A view: the memory stays as it is, which torch calls channels_last.
-        finished = self._finish(images.permute(0, 3, 1, 2), seeds)
-        return pack(finished, tiles, self.stream.options, torch.from_numpy, single=single)
+        return self._finish(images.permute(0, 3, 1, 2), seeds)
 
     def _finish(self, images: Tensor, seeds: NDArray[np.int64]) -> Tensor:
         options = self.stream.options

@@ -78,7 +78,8 @@ def resolve_mask(mask: MaskChoice) -> TissueMethods:
     Parameters
     ----------
     mask
-        ``histofetch``, ``otsu``, ``blur``, ``both``, ``roi``, a callable, several of them, or None for none.
+        ``histofetch``, ``otsu``, ``blur``, ``both``, ``focus``, ``pen``, ``fold``, ``roi``, a callable, several of
+        them, or None for none.
 
     Raises
     ------
@@ -96,6 +97,7 @@ def resolve_mask(mask: MaskChoice) -> TissueMethods:
             except QCError as error:
                 raise SpecError(
                     f"mask={one!r} is not a way to find tissue.",
-                    mend="Use histofetch, otsu, blur, both, roi, a callable, or None for the whole slide.",
+                    mend="Use histofetch, otsu, blur, both, focus, pen, fold, roi, a callable, or None for the whole"
+                    " slide.",
                 ) from error
     return TissueMethods(tuple(methods), any(isinstance(one, str) and one.lower() == "roi" for one in listed))

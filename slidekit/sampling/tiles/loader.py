@@ -92,4 +92,4 @@ class CellLoader:
 def make_arrays(stream: CellStream, batch: CellBatch) -> Any:
     """Make a batch of numpy arrays, as `slidekit.loading.arrays.ArrayLoader` does."""
     images = finish(batch.images, batch.seeds, stream.options)
-    return pack(images, batch.tiles, stream.options, single=stream.options.batch_size is None)
+    return pack([images], batch.tiles, stream.options, single=stream.options.batch_size is None)

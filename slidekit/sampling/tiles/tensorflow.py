@@ -85,7 +85,7 @@ def _signature(stream: CellStream) -> _Parts:
     always = options.batch_size is None or options.drop_last
     number = stream.batch_size if always else None
     assert stream.tile_px is not None
-    spec = {"image": tf.TensorSpec((number, stream.tile_px, stream.tile_px, 3), tf.uint8)}
+    spec: _Parts = {"image": (tf.TensorSpec((number, stream.tile_px, stream.tile_px, 3), tf.uint8),)}
     if stream.labels is not None:
         values = stream.labels.values
         spec["label"] = tf.TensorSpec((number, *values.shape[1:]), values.dtype)
@@ -102,7 +102,7 @@ def _signature(stream: CellStream) -> _Parts:
 
 def _parts(stream: CellStream, batch: CellBatch) -> _Parts:
     options, tiles = stream.options, batch.tiles
-    parts: _Parts = {"image": batch.images}
+    parts: _Parts = {"image": (batch.images,)}
     if stream.labels is not None:
         rows = tiles.numbers if stream.labels.per_tile else stream.cells.file_of(tiles.numbers)
         parts["label"] = stream.labels.values[rows]

@@ -40,7 +40,7 @@ class CellTensors(TensorBatches):
         if self._pin:
             images = images.pin_memory()
         single = stream.options.batch_size is None
-        return pack(images, batch.tiles, stream.options, torch.from_numpy, single=single)
+        return pack([images], batch.tiles, stream.options, torch.from_numpy, single=single)
 
 
 class TensorLoader(CellLoader, data.IterableDataset[Any]):  # type: ignore[misc, unused-ignore]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,8 @@ def split_artifacts(regions: ROISet, labels: Collection[str]) -> tuple[ROISet, t
     regions
         All regions of a slide.
     labels
-        Labels of artifact regions, as they are written; upper and lower case differ.
+        Labels of artifact regions, as they are written; upper and lower case differ. The two ways in which Unicode
+        writes an accented letter, of which macOS prefers the other, do not.
 
     Returns
     -------
@@ -38,8 +40,16 @@ def split_artifacts(regions: ROISet, labels: Collection[str]) -> tuple[ROISet, t
     """
     if not labels:
         return regions, ()
-    artifacts = tuple(roi for roi in regions.rois if roi.label in labels)
-    return replace(regions, rois=tuple(roi for roi in regions.rois if roi.label not in labels)), artifacts
+    removed = set(map(_plain, labels))
+    is_artifact = [roi.label is not None and _plain(roi.label) in removed for roi in regions.rois]
+    artifacts = tuple(roi for roi, yes in zip(regions.rois, is_artifact, strict=True) if yes)
+    others = tuple(roi for roi, yes in zip(regions.rois, is_artifact, strict=True) if not yes)
+    return replace(regions, rois=others), artifacts
+
+
+def _plain(label: str) -> str:
+    """A label in Unicode's form C, to compare it by."""
+    return unicodedata.normalize("NFC", label)
 
 
 def union_area(rois: Sequence[ROI], dimensions: tuple[int, int]) -> float:
@@ -74,7 +84,7 @@ def warn_of_unknown_labels(files: Iterable[Path], labels: Collection[str]) -> tu
     tuple of str
         The labels that nobody has, sorted; the log has one warning of them, with the labels there are.
     """
-    missing, there = set(labels), set[str]()
+    missing, there = {_plain(label): label for label in labels}, set[str]()
     for path in files:
         if not missing:
             break
@@ -83,9 +93,10 @@ def warn_of_unknown_labels(files: Iterable[Path], labels: Collection[str]) -> tu
         except (SlidekitError, OSError):
             continue
         there.update(found)
-        missing.difference_update(found)
+        for label in found:
+            missing.pop(_plain(label), None)
     if missing:
-        named = ", ".join(map(repr, sorted(missing)))
+        named = ", ".join(map(repr, sorted(missing.values())))
         known = f"labels there are: {some_of(sorted(there), _MOST_NAMED)}" if there else "no region has a label"
         _log.warning("artifact_labels: no region of any slide is labelled %s; %s.", named, known)
-    return tuple(sorted(missing))
+    return tuple(sorted(missing.values()))

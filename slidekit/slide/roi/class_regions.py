@@ -38,15 +38,29 @@ def check_classes(count: int) -> None:
         )
 
 
-def fill_regions(rois: Iterable[ROI], raster: Raster) -> NDArray[np.bool_]:
-    """Pixels of an image whose centres lie in at least one region, and one at least of each region on the image."""
+def fill_regions(rois: Iterable[ROI], raster: Raster, *, keep_small: bool = True) -> NDArray[np.bool_]:
+    """Pixels of an image whose centres lie in at least one region.
+
+    Parameters
+    ----------
+    rois
+        Level-0 pixels.
+    raster
+        The image.
+    keep_small
+        Whether a region on the image that lies between the centres has a pixel nevertheless.
+
+    Returns
+    -------
+    ndarray (rows, columns), bool
+    """
     mask = np.zeros(raster.shape, np.bool_)
     for roi in rois:
         found = False
         for rows, columns, inside in fill_polygon(roi.polygon, raster):
             mask[rows, columns] |= inside
             found = bool(inside.any())
-        if not found:
+        if keep_small and not found:
             # Smaller than a pixel, and between centres.
             point = roi.polygon.representative_point()
             column, row = (

@@ -66,3 +66,12 @@ def test_labels_that_some_slide_has_are_not_warned_of(tmp_path: Path, caplog: py
 def test_where_no_region_has_a_label_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert warn_of_unknown_labels([write(tmp_path, "1", None)], ("pen",)) == ("pen",)
     assert "no region has a label" in caplog.text
+
+
+def test_labels_are_equal_however_unicode_writes_them() -> None:
+    regions = ROISet((ROI("a", "A\u0308rtifact", shapely.box(0, 0, 1, 1)), ROI("b", "tumor", shapely.box(0, 0, 1, 1))))
+
+    others, artifacts = split_artifacts(regions, ("\u00c4rtifact",))
+
+    assert [roi.name for roi in artifacts] == ["a"]
+    assert [roi.name for roi in others.rois] == ["b"]
