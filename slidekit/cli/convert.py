@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from slidekit.cli.bars import make_progress
 
 if TYPE_CHECKING:
     from slidekit.slide.convert import Converted
@@ -65,8 +66,7 @@ def convert(
         raise typer.BadParameter("there is no slide in it", param_hint="SLIDES")
     size: dict[str, Any] = {"target_mpp": target_mpp, "magnifications": magnifications, "levels": levels}
     storage: dict[str, Any] = {"tile_size": tile_size, "compression": compression, "quality": quality}
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, expand=True, transient=True, disable=not console.is_terminal) as progress:
+    with make_progress(console) as progress:
         task = progress.add_task("slides", total=len(found))
 
         def show(result: Converted) -> None:

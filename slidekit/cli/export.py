@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from slidekit.cli.bars import make_progress
 
 if TYPE_CHECKING:
     from slidekit.export import ExportResult
@@ -59,7 +60,7 @@ def export(
 ) -> None:
     """Write tiles as WebDataset, zarr or parquet, for other training stacks."""
     console = Console()
-    progress = _make_progress(console)
+    progress = make_progress(console)
     task = progress.add_task("tiles", total=None)
     size = _tile_size(folder, tile_px, tile_um)
     options: dict[str, Any] = {"labels": labels, "columns": columns or (), "shard_mb": shard_mb, "overwrite": overwrite}
@@ -143,19 +144,6 @@ def _sizes_of_project(folder: Path) -> list[str]:
 
     homes = {source.tfrecords for source in load_project(folder).dataset().sources if source.tfrecords is not None}
     return sorted({size for home in homes for size in records_by_size(home)})
-
-
-def _make_progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        expand=True,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _show(console: Console, result: ExportResult, *, seconds: float) -> None:

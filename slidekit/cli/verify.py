@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from slidekit.cli.bars import make_progress
 
 if TYPE_CHECKING:
     from slidekit.extraction.verify.folder import Fault, Verification
@@ -38,16 +39,7 @@ def verify(
 
     console = Console()
     started = time.monotonic()
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        expand=True,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    progress = make_progress(console)
     task = progress.add_task("slides", total=None)
     try:
         with progress:

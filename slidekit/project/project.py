@@ -31,7 +31,7 @@ from slidekit.collection.paths import resolve_path, store_path
 from slidekit.collection.sources import PathLike, SlideIndex, Source
 from slidekit.dataset import Dataset
 from slidekit.errors import ProjectError
-from slidekit.slide.report_model import SlideReport
+from slidekit.project.running import Running
 from slidekit.units import TileSizes
 
 __all__ = ["SETTINGS", "Project", "installed_version"]
@@ -42,7 +42,7 @@ SETTINGS = "settings.json"
 """File that makes a folder a project."""
 
 
-class Project:
+class Project(Running):
     """A project folder, slidekit's or Slideflow's.
 
     Parameters
@@ -203,83 +203,6 @@ class Project:
             filter_blank=filter_blank,
             min_tiles=min_tiles,
         )
-
-    def extract_tiles(
-        self,
-        tile_px: int,
-        tile_um: TileSizes | None = None,
-        *,
-        tile_mpp: float | Sequence[float] | None = None,
-        filters: Mapping[str, Any] | None = None,
-        filter_blank: str | Sequence[str] | None = None,
-        sources: str | Sequence[str] | None = None,
-        **options: Any,
-    ) -> dict[Path, SlideReport]:
-        """Extract tiles from the project's slides; see `Dataset.extract_tiles`.
-
-        Parameters
-        ----------
-        tile_px, tile_um, tile_mpp, filters, filter_blank, sources
-            As for `dataset`.
-        **options
-            As for `Dataset.extract_tiles`.
-        """
-        dataset = self.dataset(
-            tile_px, tile_um, tile_mpp=tile_mpp, filters=filters, filter_blank=filter_blank, sources=sources
-        )
-        return dataset.extract_tiles(**options)
-
-    def cell_segmentation(
-        self,
-        diam_um: float = 8.0,
-        dest: PathLike | None = None,
-        *,
-        filters: Mapping[str, Any] | None = None,
-        filter_blank: str | Sequence[str] | None = None,
-        sources: str | Sequence[str] | None = None,
-        **options: Any,
-    ) -> dict[Path, SlideReport]:
-        """Find the cells of the project's slides; see `Dataset.cell_segmentation`.
-
-        Parameters
-        ----------
-        diam_um, dest
-            As for `Dataset.cell_segmentation`; cells go to ``masks`` in the project by default.
-        filters, filter_blank, sources
-            As for `dataset`.
-        **options
-            As for `Dataset.cell_segmentation`.
-        """
-        dataset = self.dataset(filters=filters, filter_blank=filter_blank, sources=sources)
-        return dataset.cell_segmentation(diam_um, dest, **options)
-
-    def extract_cells(
-        self,
-        tile_px: int,
-        tile_um: TileSizes | None = None,
-        masks_path: PathLike | None = None,
-        *,
-        tile_mpp: float | Sequence[float] | None = None,
-        filters: Mapping[str, Any] | None = None,
-        filter_blank: str | Sequence[str] | None = None,
-        sources: str | Sequence[str] | None = None,
-        **options: Any,
-    ) -> dict[Path, SlideReport]:
-        """Extract a tile around every cell of the project's slides; see `Dataset.extract_cells`.
-
-        Parameters
-        ----------
-        tile_px, tile_um, tile_mpp, filters, filter_blank, sources
-            As for `dataset`.
-        masks_path
-            Folder of the cells; default ``masks`` in the project.
-        **options
-            As for `Dataset.extract_cells`, such as `apply_masks`.
-        """
-        dataset = self.dataset(
-            tile_px, tile_um, tile_mpp=tile_mpp, filters=filters, filter_blank=filter_blank, sources=sources
-        )
-        return dataset.extract_cells(masks_path, **options)
 
     def associate_slide_names(self) -> SlideAssociation:
         """Fill the column ``slide`` of the annotations from the patients' names, and save.
