@@ -45,6 +45,7 @@ _NOT_CODE = frozenset(
         *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__slots__"),
         *("__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl", "__parameters__"),
         *("__orig_bases__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__init__"),
+        "__slotnames__",  # set by pickle when it first meets the class
     )
 )
 """Attributes of a class that results do not depend on; what `__init__` does is seen in the instance."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import pickle
 import threading
 
 import numpy as np
@@ -152,3 +153,18 @@ def test_a_network_that_a_function_uses_counts_by_its_weights() -> None:
     assert describe_callable(bound(net)) != before
     assert describe_callable(bound(copy.deepcopy(net))) == describe_callable(bound(net))
     assert describe_callable(bound(torch.zeros(2))) != describe_callable(bound(torch.zeros(2, dtype=torch.bfloat16)))
+
+
+def test_a_class_that_was_pickled_is_the_same() -> None:
+    before = fingerprint(_Pickled)
+
+    pickle.dumps(_Pickled())
+
+    assert "__slotnames__" in vars(_Pickled)  # pickle leaves that behind
+    assert fingerprint(_Pickled) == before
+
+
+class _Pickled:
+    """A method of a user's that goes to another process."""
+
+    def __call__(self, wsi) -> None: ...
