@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
+
+from slidekit.cli.bars import make_progress
+from slidekit.cli.segment_spelling import EXPORT_OPTIONS, ROI_OPTIONS, TRAIN_OPTIONS, spell, spelled
+from slidekit.wording import some_of
 
 if TYPE_CHECKING:
     from slidekit.dataset import Dataset
@@ -33,6 +40,10 @@ Slides = Annotated[
     list[str] | None, typer.Option("--slide", help="Only this slide, by name. Repeatable.", metavar="TEXT")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace what is there already.")]
+Generated = Annotated[
+    bool,
+    typer.Option("--include-generated", metavar="", help="Take regions that a network drew for truth as well."),
+]
 
 
 def segment_export(
@@ -42,15 +53,17 @@ def segment_export(
     mode: Mode = "binary",
     labels: Labels = None,
     slides: Slides = None,
+    include_generated: Generated = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write an image and a mask of each slide that has regions of interest."""
     console = Console()
-    with _progress(console) as progress:
+    options: dict[str, Any] = {"mode": mode, "labels": labels, "overwrite": overwrite}
+    with make_progress(console) as progress, spelled(EXPORT_OPTIONS):
         report = _dataset(project, slides).export_thumbs_and_masks(
-            mpp, dest, mode=mode, labels=labels, overwrite=overwrite, on_slide=_on_slide(progress)
+            mpp, dest, include_generated=include_generated, on_slide=_on_slide(progress), **options
         )
-    _show_slides(console, report, f"exported: {report.folder}")
+    _show_slides(console, report, [f"exported: {report.folder}"], EXPORT_OPTIONS)
 
 
 def train(
@@ -68,6 +81,9 @@ def train(
         list[str] | None,
         typer.Option("--validate", help="Slide to validate on; default some patients. Repeatable.", metavar="TEXT"),
     ] = None,
+    val_fraction: Annotated[
+        float, typer.Option("--val-fraction", help="Share of patients that validate, without --validate.", metavar="X")
+    ] = 0.2,
     size: Annotated[int, typer.Option("--size", help="Edge of crops and windows, pixels.", metavar="N")] = 256,
     epochs: Annotated[int, typer.Option("--epochs", help="Most epochs.", metavar="N")] = 30,
     patience: Annotated[
@@ -82,6 +98,7 @@ def train(
     lr: Annotated[float, typer.Option("--lr", help="Learning rate at the start.", metavar="X")] = 1e-3,
     loss: Annotated[str, typer.Option("--loss", help="dice, bce or ce.", metavar="NAME")] = "dice",
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.", metavar="N")] = 0,
+    include_generated: Generated = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a U-Net to find the regions of interest; goes on where it stopped."""
@@ -89,18 +106,13 @@ def train(
 
     network: dict[str, Any] = {"size": size, "filters": filters, "depth": depth, "mpp": mpp}
     network |= {"mode": mode, "labels": tuple(labels) if labels else None, "loss": loss}
-    config = SegmentConfig(
-        **network,
-        epochs=epochs,
-        patience=patience,
-        train_batch_size=batch_size,
-        steps_per_epoch=steps,
-        lr=lr,
-        seed=seed,
-    )
+    network |= {"epochs": epochs, "patience": patience, "train_batch_size": batch_size, "steps_per_epoch": steps}
+    network |= {"lr": lr, "seed": seed, "val_fraction": val_fraction}
+    options = {"dest": dest, "overwrite": overwrite, "include_generated": include_generated}
     console = Console()
-    with _progress(console) as progress:
-        model = _train(project, config, validate, progress, {"dest": dest, "overwrite": overwrite})
+    _quiet_tensorflow()
+    with make_progress(console) as progress, spelled(TRAIN_OPTIONS):
+        model = _train(project, SegmentConfig(**network), validate, progress, options)
     _show_model(console, model)
 
 
@@ -126,8 +138,11 @@ def rois(
     ] = False,
 ) -> None:
     """Draw regions of interest by a network: CSV for extract, GeoJSON for QuPath."""
+    from slidekit.segment.roi_files import GENERATED
+
     console = Console()
-    with _progress(console) as progress:
+    _quiet_tensorflow()
+    with make_progress(console) as progress, spelled(ROI_OPTIONS):
         report = _dataset(project, slides).generate_rois(
             model,
             dest=dest,
@@ -137,8 +152,10 @@ def rois(
             min_area_mm2=min_area,
             on_slide=_on_slide(progress),
         )
-    folder = f": {report.folder}" if report.folder is not None else ""
-    _show_slides(console, report, f"regions of interest{folder}")
+    last = ["regions of interest"]
+    if report.folder is not None:
+        last = [f"for QuPath: {report.folder / GENERATED}", f"regions of interest: {report.folder}"]
+    _show_slides(console, report, last, ROI_OPTIONS)
 
 
 def _train(
@@ -172,19 +189,6 @@ def _only(dataset: Dataset, slides: Iterable[str]) -> Dataset:
     return dataset.filter({"slide": wanted})
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        expand=True,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
 def _on_slide(progress: Progress) -> Callable[[SlideProgress], None]:
     task = progress.add_task("slides", total=None)
     return lambda settled: progress.update(task, completed=settled.done, total=settled.total)
@@ -200,18 +204,23 @@ def _on_training(progress: Progress, config: SegmentConfig) -> dict[str, Any]:
 
     def on_epoch(result: EpochResult) -> None:
         progress.update(epochs, completed=result.epoch, description=f"epochs (Dice {result.dice:.3f})")
+        if not progress.console.is_terminal:
+            # A log has no bars.
+            told = f"epoch {result.epoch} of at most {config.epochs}: loss {result.loss:.3f}, Dice {result.dice:.3f}"
+            progress.console.print(Text(told))
 
     return {"on_batch": on_batch, "on_epoch": on_epoch}
 
 
-def _show_slides(console: Console, report: SlidesReport, last: str) -> None:
+def _show_slides(console: Console, report: SlidesReport, last: list[str], options: Mapping[str, str]) -> None:
     for status in ("done", "finished before", "empty", "skipped", "failed"):
         if names := [name for name, one in report.status.items() if one == status]:
             console.print(Text(f"{status}: {len(names)} slide{'' if len(names) == 1 else 's'}"))
     for name, reason in sorted(report.reasons.items()):
-        console.print(Text(f"{name}: {reason}", "yellow"), soft_wrap=True)
-    # One line, however long: it is there to be copied.
-    console.print(Text(last), soft_wrap=True)
+        console.print(Text(f"{name}: {spell(reason, options)}", "yellow"), soft_wrap=True)
+    for line in last:
+        # One line, however long: it is there to be copied.
+        console.print(Text(line), soft_wrap=True)
     if report.failed:
         raise typer.Exit(1)
 
@@ -220,9 +229,19 @@ def _show_model(console: Console, model: TrainedModel) -> None:
     table = Table("class", box=None, pad_edge=False)
     table.add_column("Dice", justify="right")
     for name, dice in model.dice_by_class.items():
-        table.add_row(Text(name), f"{dice:.3f}")
+        table.add_row(Text(name), "nowhere" if math.isnan(dice) else f"{dice:.3f}")
     console.print(table)
     slides = f"{len(model.validation)} slide{'' if len(model.validation) == 1 else 's'}"
-    told = f"Dice {model.dice:.3f} on {slides} for validation, epoch {model.best.epoch} of {len(model.history)}"
-    console.print(Text(told))
+    mean = ", the mean without background," if model.config.mode == "multiclass" else ""
+    told = f"Dice {model.dice:.3f}{mean} on {slides} for validation, epoch {model.best.epoch} of {len(model.history)}"
+    console.print(Text(told), soft_wrap=True)
+    if model.shared_patients:
+        names = some_of(model.shared_patients)
+        console.print(Text(f"Too good a Dice: patients who validate also train ({names}).", "yellow"), soft_wrap=True)
     console.print(Text.assemble(("model:", "bold"), f" {model.path}"), soft_wrap=True)
+
+
+def _quiet_tensorflow() -> None:
+    """Keep TensorFlow from telling of its start, before it is imported; ``--debug``, or the variable, lets it."""
+    if not logging.getLogger("slidekit").isEnabledFor(logging.DEBUG):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

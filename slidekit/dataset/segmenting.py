@@ -30,8 +30,8 @@ class Segmenting(Selection):
             Folder; it is made.
         **options
             As for `slidekit.segment.export_thumbs_and_masks`: `mode`, `labels`, `artifact_labels`, `skip_missing_roi`,
-            `overwrite`… Slides that an earlier export left in the folder stay in it; give `train` this dataset beside
-            ``data_source=dest``, and only its own are used.
+            `include_generated`, `overwrite`… Slides that an earlier export left in the folder stay in it; give `train`
+            this dataset beside ``data_source=dest``, and only its own are used.
 
         Raises
         ------
@@ -57,7 +57,8 @@ class Segmenting(Selection):
         Each slide gets ``{slide}.csv`` in its folder of regions, and ``generated/{slide}.geojson`` there for QuPath.
         Slides with regions that somebody drew, in whatever format, are left alone, also where something was generated
         before; so are those whose generated files somebody edited. What was generated in the same way before is not
-        generated again.
+        generated again. It is no truth for `export_thumbs_and_masks` and `slidekit.segment.train`, unless they are told
+        so.
 
         Parameters
         ----------

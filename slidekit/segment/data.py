@@ -138,7 +138,7 @@ def _check(found: MaskConfig, config: SegmentConfig, folder: Path) -> None:
     if wrong:
         raise DatasetError(
             f"does not hold what the network is told to expect: {'; '.join(wrong)}.",
-            mend="Change the SegmentConfig, or export the slides again.",
+            mend="Train with what it holds, or export the slides again.",
             path=folder / MASK_CONFIG,
         )
 

@@ -44,10 +44,10 @@ def claim_folder(folder: Path, config: MaskConfig, names: Iterable[str], *, over
     if folder.exists() and not folder.is_dir():
         raise DatasetError("is a file, not a folder.", mend="Give a folder.", path=folder)
     before = MaskConfig.load(folder) if (folder / MASK_CONFIG).is_file() else config
-    if not before.says_the_same(config):
+    if differences := before.differences(config):
         if not overwrite:
             raise DatasetError(
-                f"holds masks of other parameters: mpp={before.mpp:g}, mode={before.mode}, labels={before.labels}.",
+                f"holds masks of other parameters: {differences}.",
                 mend="Give another folder, or overwrite=True.",
                 path=folder,
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from slidekit.errors import DatasetError, SlidekitError, SpecError
+from slidekit.segment.roi_files import RoiFiles
 from slidekit.slide.roi import load_rois
 from slidekit.slide.segmentation.config import SegmentMode
 from slidekit.wording import some_of
@@ -37,17 +38,35 @@ class SlidesToSegment(Protocol):
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A slide with what is known of it; None where nothing is."""
+    """A slide with what is known of it; None where nothing is.
+
+    Attributes
+    ----------
+    name, path, mpp, patient
+        The slide.
+    rois
+        Its file of regions, if that counts.
+    generated
+        A file of regions that does not count: a network made it, and nobody edited it.
+    """
 
     name: str
     path: Path
     rois: Path | None
     mpp: float | None
     patient: str | None
+    generated: Path | None = None
 
 
-def gather_jobs(dataset: SlidesToSegment) -> list[ExportJob]:
+def gather_jobs(dataset: SlidesToSegment, *, include_generated: bool = False) -> list[ExportJob]:
     """All slides, by name.
+
+    Parameters
+    ----------
+    dataset
+        The slides.
+    include_generated
+        Whether regions that a network generated count like drawn ones; else the log names their slides.
 
     Raises
     ------
@@ -57,8 +76,19 @@ def gather_jobs(dataset: SlidesToSegment) -> list[ExportJob]:
     paths, rois, mpp, patients = dataset.paths(), dataset.roi_files(), dataset.mpp(), dataset.patients()
     if not paths:
         raise DatasetError("The dataset has no slides.", mend="Give slides=, or check filters and annotations.")
+    generated: dict[str, Path] = {}
+    if not include_generated:
+        generated = {name: rois[name] for name in sorted(paths) if name in rois and RoiFiles.is_generated(rois[name])}
+    if generated:
+        logger.warning(
+            "Regions that a network generated, and nobody edited, are no truth to train on: %s left out (%s).",
+            f"{len(generated)} slide{'' if len(generated) == 1 else 's'}",
+            some_of(list(generated)),
+        )
+    drawn = {name: file for name, file in rois.items() if name not in generated}
     return [
-        ExportJob(name, path, rois.get(name), mpp.get(name), patients.get(name)) for name, path in sorted(paths.items())
+        ExportJob(name, path, drawn.get(name), mpp.get(name), patients.get(name), generated.get(name))
+        for name, path in sorted(paths.items())
     ]
 
 

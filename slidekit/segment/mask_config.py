@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from slidekit.errors import DatasetError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.io.user_file import parse_json, read_bytes
+from slidekit.segment.differences import say_differences
 from slidekit.slide.segmentation.config import SegmentMode
 
 __all__ = ["MASK_CONFIG", "ExportedSlide", "MaskConfig", "image_file", "mask_file"]
@@ -32,7 +33,8 @@ class ExportedSlide(BaseModel):
     patient
         Whose slide it is; None where nobody said.
     source
-        What it was made from: size of the slide's file, µm/px, and SHA-256 of the file of regions.
+        What it was made from: identity of the slide's file, µm/px, and SHA-256 of the file of regions, as
+        ``{identity} mpp={mpp} rois={digest}``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +44,16 @@ class ExportedSlide(BaseModel):
     pixel_um: tuple[_Positive, _Positive]
     patient: str | None = None
     source: str | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What training on it depends on, by the words that messages have."""
+        facts = {"size": f"{self.columns} × {self.rows}", "patient": self.patient or ""}
+        words = {"mpp": "µm/px", "rois": "regions"}
+        for part in (self.source or "").split():
+            key, _, value = part.rpartition("=")
+            facts[words.get(key, "slide file")] = value
+        return facts
 
 
 class MaskConfig(BaseModel):
@@ -102,10 +114,10 @@ class MaskConfig(BaseModel):
             del content["slides"]
         atomic_write_text(folder / MASK_CONFIG, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
-    def says_the_same(self, other: MaskConfig) -> bool:
-        """Whether images and masks of both mean the same, whatever the slides."""
+    def differences(self, other: MaskConfig) -> str:
+        """In what images and masks of both do not mean the same, whatever the slides; empty where they do."""
         mine, theirs = (one.model_dump(exclude={"slides", "unfinished"}) for one in (self, other))
-        return mine == theirs
+        return say_differences(mine, theirs)
 
 
 def image_file(folder: Path, slide: str) -> Path:

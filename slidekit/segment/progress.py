@@ -50,7 +50,7 @@ class SlidesReport:
     status
         Slide to what became of it.
     reasons
-        Slide to why, for those that were skipped or failed, or were found empty.
+        Slide to why, for those that were skipped or failed, were found empty, or are background as a whole.
     """
 
     folder: Path | None

@@ -59,6 +59,12 @@ class RoiFiles:
         digests = _read_note(self.folder / GENERATED / f"{path.stem}.json").get(path.suffix[1:])
         return isinstance(digests, list) and _digest(path.read_bytes()) in digests
 
+    @classmethod
+    def is_generated(cls, file: Path) -> bool:
+        """Whether a slide's file of regions, such as `find_roi_file` finds it, is a network's work alone."""
+        # Nothing but CSV is generated where regions are looked for: of another format, somebody put it there.
+        return file.suffix == ".csv" and cls(file.parent, file.stem).is_ours(file)
+
     def drawn(self) -> Path | None:
         """A file of regions that somebody drew or edited, of whatever format, if there is one."""
         for file in self._all():

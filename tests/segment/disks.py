@@ -27,6 +27,7 @@ class Disks:
     def __init__(self, *, size: int = 64, count: int = 8, steps: int = 10, colours: int = 1, mode: str = "binary"):
         self.size, self.count, self.steps, self.colours, self.mode = size, count, steps, colours, mode
         self.fingerprint = f"disks {size} {count} {steps} {colours}"
+        self.slides: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[int, int]] = []
 
     def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:

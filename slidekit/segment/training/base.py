@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidekit.segment.differences import SlideFacts
 from slidekit.segment.training.history import EpochResult
 
 __all__ = ["Batch", "OnBatch", "OnEpoch", "TrainingData", "ValidationBatch"]
@@ -35,6 +36,10 @@ class TrainingData(Protocol):
     @property
     def fingerprint(self) -> str:
         """Tells these data from others."""
+
+    @property
+    def slides(self) -> Mapping[str, SlideFacts]:
+        """Slide to what of it the fingerprint is of, to say what has changed; none where nobody knows."""
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Batch `step`, from 0, of an epoch, from 1: always the same one. Called from several threads."""

@@ -86,13 +86,13 @@ class KerasTraining:
                 raise SpecError(
                     f"A batch of {len(images)} crops of {images.shape[2]} × {images.shape[1]} px needs more memory"
                     " than there is.",
-                    mend="Give a smaller train_batch_size, size or filters.",
+                    mend="Give a smaller train_batch_size=, size= or filters=.",
                 ) from error
             raise
         if not math.isfinite(loss):
             raise SpecError(
                 f"The loss is not a number any more ({loss}).",
-                mend=f"Give a smaller lr than {self._config.lr:g}; the best network so far is in the folder.",
+                mend=f"Give a smaller lr= than {self._config.lr:g}; the best network so far is in the folder.",
             )
         return loss
 

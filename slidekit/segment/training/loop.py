@@ -71,7 +71,7 @@ def fit(
     fingerprint = training_fingerprint(config, data)
     checkpoint = Checkpoint.load(folder)
     if checkpoint is not None:
-        checkpoint.check(fingerprint, folder)
+        checkpoint.check(fingerprint, folder, config, data.slides)
         if checkpoint.done and (folder / MODEL).is_file():
             return list(checkpoint.history)
     training = _make(config)
@@ -86,10 +86,10 @@ def fit(
             training.save_model(folder / MODEL)
         write_history(folder / HISTORY, history)
         # Last: where this run is killed before, the epoch is run again and comes to the same.
-        Checkpoint(fingerprint, tuple(history), training.arrays()).save(folder)
+        Checkpoint(fingerprint, tuple(history), training.arrays(), slides=data.slides).save(folder)
         if on_epoch is not None:
             on_epoch(history[-1])
-    Checkpoint(fingerprint, tuple(history), {}, done=True).save(folder)
+    Checkpoint(fingerprint, tuple(history), {}, done=True, slides=data.slides).save(folder)
     return history
 
 

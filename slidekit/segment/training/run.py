@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slidekit.errors import DatasetError, SpecError
 from slidekit.segment.crops import TrainingCrops, ValidationCrops
 from slidekit.segment.data import SegmentData
-from slidekit.segment.exporting import SlidesToSegment, export_thumbs_and_masks
-from slidekit.segment.splitting import split_data
+from slidekit.segment.differences import SlideFacts
+from slidekit.segment.exporting import SlidesToSegment
 from slidekit.segment.training.base import Batch, OnBatch, OnEpoch, ValidationBatch
 from slidekit.segment.training.checkpoint import CHECKPOINT, best_epoch
+from slidekit.segment.training.gathering import gather_data, shared_patients
 from slidekit.segment.training.history import EpochResult
 from slidekit.segment.training.loop import fit, training_fingerprint
 from slidekit.segment.training.stage import prepare_stage, publish_stage
@@ -43,6 +44,8 @@ class TrainedModel:
         All epochs.
     training, validation
         Names of the slides; one that was cut in two is in both.
+    shared_patients
+        Patients who train and validate: where there are any, the Dice is better than it will be on others.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class TrainedModel:
     history: tuple[EpochResult, ...]
     training: tuple[str, ...]
     validation: tuple[str, ...]
+    shared_patients: tuple[str, ...] = ()
 
     @property
     def best(self) -> EpochResult:
@@ -58,12 +62,15 @@ class TrainedModel:
 
     @property
     def dice(self) -> float:
-        """Mean Dice coefficient of the classes on the validation data, of the network that was kept."""
+        """Mean Dice coefficient of the classes on the validation data, of the network that was kept.
+
+        The background of ``multiclass`` is no class here, and one that is nowhere does not count.
+        """
         return self.best.dice
 
     @property
     def dice_by_class(self) -> Mapping[str, float]:
-        """The same of each class; NaN where neither truth nor network has it."""
+        """The same of each class, the background of ``multiclass`` too; NaN where neither truth nor network has it."""
         return self.best.dice_by_class
 
 
@@ -76,6 +83,7 @@ def train(
     num_workers: int = 2,
     dest: str | Path = "segment_model",
     overwrite: bool = False,
+    include_generated: bool = False,
     on_slide: OnSlide | None = None,
     on_epoch: OnEpoch | None = None,
     on_batch: OnBatch | None = None,
@@ -97,8 +105,8 @@ def train(
         slides of it are used.
     val_dataset
         Slides to validate on. Without, ``config.val_fraction`` of the patients validate; of one patient only, a part
-        of each slide, with a warning. A label that none of them has is no mistake: its Dice is NaN where the network
-        does not find it either.
+        of each slide, with a warning, as where a patient has slides on both sides. A label that none of them has is
+        no mistake: its Dice is NaN where the network does not find it either.
     data_source
         Folder of `slidekit.segment.export_thumbs_and_masks`, instead of an export; without `dataset`, all slides in it.
     num_workers
@@ -108,6 +116,9 @@ def train(
     overwrite
         Whether another network in it is replaced, and slides are exported anew. The network that is there stays until
         the new one is trained; killed before, the same call goes on.
+    include_generated
+        Whether regions that a network generated, and nobody edited, are truth like drawn ones; else their slides are
+        left out, and the log names them. Of `data_source`, the export was told.
     on_slide, on_epoch, on_batch
         Told of the progress: of the export, after each epoch, after each batch.
 
@@ -125,8 +136,8 @@ def train(
         If Keras is not installed.
     """
     folder = Path(dest).expanduser().absolute()
-    export = {"overwrite": overwrite, "on_slide": on_slide}
-    training, validation = _gather(config, (dataset, val_dataset), data_source, folder / _DATA, export)
+    export = {"overwrite": overwrite, "include_generated": include_generated, "on_slide": on_slide}
+    training, validation = gather_data(config, (dataset, val_dataset), data_source, folder / _DATA, export)
     config = config.with_labels(training.labels)
     data = _Crops(training, validation, config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +153,8 @@ def train(
     history = fit(config, data, place, num_workers=num_workers, on_epoch=on_epoch, on_batch=on_batch)
     if place != folder:
         publish_stage(folder)
-    return TrainedModel(folder, config, tuple(history), training.slides, validation.slides)
+    shared = tuple(shared_patients(training, validation))
+    return TrainedModel(folder, config, tuple(history), training.slides, validation.slides, shared)
 
 
 class _Crops:
@@ -163,6 +175,16 @@ class _Crops:
         # By names, sizes and what was exported: bytes of pictures are not read once more for it.
         return repr([(side.parts, side.used_config.model_dump(mode="json")) for side in self._sides])
 
+    @property
+    def slides(self) -> Mapping[str, SlideFacts]:
+        known: dict[str, dict[str, str]] = {}
+        for use, side in zip(("training", "validation"), self._sides, strict=True):
+            for name in side.slides:
+                facts = {"use": use, **side.config.slides[name].facts}
+                # Of one patient alone, a part of each slide validates.
+                known[name] = {**facts, "use": "both"} if name in known else facts
+        return known
+
     def batch(self, epoch: int, step: int) -> Batch:
         return self._training.batch(epoch, step)
 
@@ -177,55 +199,6 @@ def _check_truth(crops: ValidationCrops, data: SegmentData, config: SegmentConfi
     if not any(crops.batch(step)[1][..., first:].any() for step in range(len(crops))):
         raise DatasetError(
             f"No pixel of the validation data is in a region: {', '.join(data.slides)}.",
-            mend="Give other slides as val_dataset, another seed, or a larger val_fraction.",
+            mend="Give other slides by val_dataset=, another seed=, or a larger val_fraction=.",
             path=data.folder,
         )
-
-
-def _gather(
-    config: SegmentConfig,
-    datasets: tuple[SlidesToSegment | None, SlidesToSegment | None],
-    data_source: str | Path | None,
-    folder: Path,
-    export: dict[str, Any],
-) -> tuple[SegmentData, SegmentData]:
-    """Data to train and to validate on; exported into a folder, where they are not yet."""
-    dataset, val_dataset = datasets
-    if data_source is not None:
-        everything = SegmentData.open(data_source, config)
-        chosen = everything if dataset is None else _of(everything, dataset)
-        if val_dataset is None:
-            return split_data(chosen, config)
-        validation = _of(everything, val_dataset)
-        training = chosen if dataset is not None else everything.subset(set(everything.slides) - set(validation.slides))
-    elif dataset is None:
-        raise DatasetError("There is nothing to train on.", mend="Give a dataset, or data_source, a folder.")
-    elif val_dataset is None:
-        return split_data(_export(config, dataset, folder / "slides", export), config)
-    else:
-        training = _export(config, dataset, folder / "training", export)
-        # In binary mode, too, labels that are given may be on the slides to train on alone.
-        options = {**export, "allow_missing_labels": True}
-        validation = _export(config.with_labels(training.labels), val_dataset, folder / "validation", options)
-    if both := sorted(set(training.slides) & set(validation.slides)):
-        raise DatasetError(
-            f"Slides to train on are among those to validate on: {', '.join(both)}.",
-            mend="Take them out of one of the two.",
-        )
-    if not training.parts:
-        raise DatasetError("No slide is left to train on.", mend="Give more slides.", path=training.folder)
-    return training, validation
-
-
-def _export(config: SegmentConfig, dataset: SlidesToSegment, dest: Path, export: dict[str, Any]) -> SegmentData:
-    export_thumbs_and_masks(dataset, config.mpp, dest, mode=config.mode, labels=config.labels, **export)
-    # The folder may hold slides of an earlier call as well.
-    return _of(SegmentData.open(dest, config), dataset)
-
-
-def _of(data: SegmentData, dataset: SlidesToSegment) -> SegmentData:
-    """The slides of a data set among exported ones."""
-    found = data.subset(dataset.paths())
-    if not found.parts:
-        raise DatasetError("None of the slides of the dataset was exported.", mend="Export them.", path=data.folder)
-    return found

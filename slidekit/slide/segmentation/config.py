@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -232,7 +233,8 @@ def _describe(error: ValidationError) -> str:
         if name == "arch":
             sentences.append(f"arch={problem['input']!r} is no network here; there is {', '.join(ARCHITECTURES)}.")
         elif problem["type"] == "extra_forbidden":
-            sentences.append(f"{name} is not a parameter of SegmentConfig.")
+            near = get_close_matches(name, SegmentConfig.model_fields, n=1)
+            sentences.append(f"{name} is not a parameter of SegmentConfig{f'; {near[0]} is' if near else ''}.")
         elif name:
             what = problem["msg"].removeprefix("Value error, ")
             sentences.append(f"{name}={problem['input']!r}: {what[:1].lower()}{what[1:]}.")

@@ -55,7 +55,8 @@ def test_labels_of_the_data_complete_it() -> None:
         ({"labels": ["a", "a"]}, "names one twice"),
         ({"labels": []}, "holds nothing"),
         ({"out_classes": 4}, "out_classes=4"),
-        ({"colour": 1}, "colour is not a parameter"),
+        ({"colour": 1}, "colour is not a parameter of SegmentConfig."),
+        ({"label": "a"}, "label is not a parameter of SegmentConfig; labels is."),
     ],
 )
 def test_mistakes_are_said_in_words(options, said) -> None:

@@ -52,10 +52,12 @@ def test_tidy_regions_are_valid_apart_and_on_the_slide(scores, simplify_um) -> N
     assert all(region.is_valid for region in regions)
     assert sum(region.area for region in regions) == pytest.approx(shapely.union_all(regions).area, rel=1e-9)
     assert all(shapely.box(-1e-6, -1e-6, columns * 16 + 1e-6, rows * 20 + 1e-6).covers(region) for region in regions)
+    places = shapely.get_coordinates(regions)
+    assert np.array_equal(places, np.round(places, 2))
     # No vertex that is left out is farther than that from what stays.
     before = sum(polygon.area for polygon in polygons) * 320
     around = sum(polygon.length for polygon in polygons) * 20
-    assert abs(sum(region.area for region in regions) - before) <= around * simplify_um / 0.4 + 1e-6
+    assert abs(sum(region.area for region in regions) - before) <= around * (simplify_um / 0.4 + 0.01) + 1e-6
 
 
 def test_edges_are_where_the_score_crosses() -> None:
