@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.slide.qc.focus import tissue_cells
 from slidekit.slide.qc.focus_network import CELL_PX, FEATURES, HALO_PX, edge_features
+from slidekit.slide.qc.focus_tissue import tissue_cells
 
 __all__ = ["BLOCKS", "CELLS", "IMAGE_PX", "recoloured", "varied_features"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +13,10 @@ from slidekit.pixels.image import RGBImage
 from slidekit.slide.cell_tiles import TileCells, say_other_slide
 from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.grid import CellGrid
-from slidekit.slide.image import SlideImage
+from slidekit.slide.masked import MaskedSlide
 from slidekit.slide.places import PlaceGrid
 from slidekit.slide.plan import SlidePlan, plan_slide
 from slidekit.slide.preview import draw_preview
-from slidekit.slide.qc import BoolMask, QCMask, check_mask, join_masks, make_masks, resolve_methods
-from slidekit.slide.qc.making import number_names
-from slidekit.slide.qc.mask import check_share
 from slidekit.slide.roi import ROI, ROISet, find_roi_file, load_rois, split_artifacts
 from slidekit.slide.selection import CellFates, decide_cells
 from slidekit.slide.spec import ExtractionSpec
@@ -30,7 +26,7 @@ __all__ = ["GriddedSlide"]
 _PREVIEW_PX = 1200
 
 
-class GriddedSlide(SlideImage):
+class GriddedSlide(MaskedSlide):
     """An open slide with its grid; no tile has been read yet.
 
     Parameters
@@ -81,7 +77,7 @@ class GriddedSlide(SlideImage):
             from_objective=all(isinstance(size, str) for size in spec.sizes),
         )
         self.spec = spec
-        self.qc_masks: list[QCMask] = []
+        self.qc_masks = []
         self._fates: CellFates | None = None
         self.cells: TileCells | None = None
         try:
@@ -141,6 +137,9 @@ class GriddedSlide(SlideImage):
         """Regions of interest, level-0 pixels; artifact regions are not among them."""
         return self.roi_set.rois
 
+    def _forget_fates(self) -> None:
+        self._fates = None
+
     def use_rois(self, rois: ROISet) -> Self:
         """Take other regions of interest from now on; regions with the spec's `artifact_labels` are removed areas.
 
@@ -154,110 +153,6 @@ class GriddedSlide(SlideImage):
             self.roi_set = replace(self.roi_set, rois=())
         self._fates = None
         return self
-
-    # --- quality control ---------------------------------------------------------------------------------------
-
-    def qc(
-        self,
-        method: str | Callable[..., Any] | Sequence[str | Callable[..., Any]],
-        *,
-        blur_radius: float | None = None,
-        blur_threshold: float | None = None,
-        blur_mpp: float | None = None,
-        filter_threshold: float | None = None,
-    ) -> Self:
-        """Run QC and discard what it masks; masks add up over calls.
-
-        Parameters
-        ----------
-        method
-            ``otsu``, ``blur``, ``both``, ``focus``, ``pen``, ``fold``, a callable on a `WSI`, or several of them.
-        blur_radius, blur_threshold, blur_mpp
-            Sigma, threshold and µm/px of ``blur``, instead of the spec's.
-        filter_threshold
-            A tile is dropped if more than this share of it is masked, 0–1; instead of the spec's.
-
-        Raises
-        ------
-        QCError
-            For an unknown word, a threshold that is no share, or a callable that does not return a mask of this
-            slide; no mask is added then.
-
-        Notes
-        -----
-        Masks have names of their own: the second ``otsu`` is ``otsu_2``. Its tiles are counted under the same reason.
-        """
-        spec = self.spec
-        methods = resolve_methods(
-            method,
-            blur_radius=spec.qc_blur_radius if blur_radius is None else blur_radius,
-            blur_threshold=spec.qc_blur_threshold if blur_threshold is None else blur_threshold,
-            blur_mpp=spec.qc_blur_mpp if blur_mpp is None else blur_mpp,
-        )
-        drop_above = spec.qc_filter_threshold if filter_threshold is None else filter_threshold
-        check_share(drop_above)
-        before = len(self.qc_masks)
-        try:
-            for one in methods:
-                # At once, because a method may be about those before it: to save them.
-                made = make_masks(one, self, drop_above)
-                self.qc_masks.extend(number_names(made, {mask.name for mask in self.qc_masks}))
-                self._fates = None
-        except BaseException:
-            del self.qc_masks[before:]
-            self._fates = None
-            raise
-        return self
-
-    def apply_qc_mask(
-        self, mask: BoolMask | QCMask, filter_threshold: float | None = None, *, name: str = "mask"
-    ) -> Self:
-        """Discard what a mask of yours says.
-
-        Parameters
-        ----------
-        mask
-            (rows, columns) of bool over the whole slide, True = discard; or a `QCMask`, with a name of its own.
-        filter_threshold
-            A tile is dropped if more than this share of it is masked; by default 0.6, or the `QCMask`'s own.
-        name
-            What dropped tiles are counted as.
-
-        Raises
-        ------
-        QCError
-            If it is not a mask of this slide.
-        """
-        given = mask if isinstance(mask, QCMask) else QCMask(check_mask(mask, self, name), name, name)
-        made = given if filter_threshold is None else replace(given, filter_threshold=filter_threshold)
-        return self.qc(lambda _: made)
-
-    @property
-    def qc_mask(self) -> BoolMask | None:
-        """What any QC mask discards, at the resolution of the smallest mask; None where no QC was run.
-
-        It is for pictures: tiles are dropped by each mask at its own resolution and with its own threshold.
-        """
-        if not self.qc_masks:
-            return None
-        rows, columns = min((mask.mask.shape for mask in self.qc_masks), key=lambda shape: shape[0] * shape[1])
-        return join_masks(self.qc_masks, columns, rows)
-
-    def remove_qc(self) -> Self:
-        """Forget all QC masks."""
-        self.qc_masks.clear()
-        self._fates = None
-        return self
-
-    def area(self) -> float:
-        """Area that is not discarded by QC, mm²; the whole slide's where no QC was run."""
-        width_um, height_um = self.size_um
-        total = width_um * height_um / 1e6
-        if not self.qc_masks:
-            return total
-        rows = max(mask.mask.shape[0] for mask in self.qc_masks)
-        columns = max(mask.mask.shape[1] for mask in self.qc_masks)
-        return float(total * (~join_masks(self.qc_masks, columns, rows)).mean())
 
     def tissue_pixels(self, mpp: float = 4.0) -> RGBImage:
         """Pixels of the slide's tissue: what neither QC nor regions of interest leave out, nor Otsu.

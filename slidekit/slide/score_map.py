@@ -7,7 +7,6 @@ end. What windows say where they overlap is blended by weights that add up to on
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.errors import QCError
-from slidekit.pixels.windows import WindowAxis, WindowShare, blended_axis, separate_axis, window_starts
+from slidekit.pixels.windows import WindowAxis, WindowShare
 from slidekit.slide.checked_scorer import CheckedScorer, Preprocess
+from slidekit.slide.window_layout import WindowLayout, wanted_windows, window_axes
 from slidekit.slide.window_reading import WindowReader
 
 if TYPE_CHECKING:
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from slidekit.slide.qc.scorers.base import Scorer
 
 __all__ = ["ScoreMap", "WindowLayout", "score_map"]
-
-_MOST_CELLS = 1 << 23
-"""Cells of a dense map, unless more are asked for: 32 MiB for each class."""
-
-_MOST_PATCHES = 1 << 25
-"""Cells of a patch classifier's map: 384 MiB for each class while they are added up."""
 
 
 @dataclass(frozen=True)
@@ -78,63 +71,6 @@ class ScoreMap:
         how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
         resized = np.asarray(cv2.resize(self.values, (columns, rows), interpolation=how), dtype=np.float32)
         return resized.reshape(rows, columns, -1)
-
-
-@dataclass(frozen=True)
-class WindowLayout:
-    """How a network looks at a slide.
-
-    Attributes
-    ----------
-    mpp
-        µm/px that the network sees; x and y where they differ.
-    window_px
-        Edge of a window, pixels.
-    overlap_px
-        Pixels that neighbouring windows share at least.
-    batch
-        Images that are scored together.
-    buffer
-        Windows are read in squares of `buffer` × `buffer`.
-    thin
-        Pixels of a dense network's output, on a side, that become one cell; None chooses so that a map has 8 million
-        cells at most. Not for patch classifiers, whose cells are as large as windows are apart.
-    """
-
-    mpp: float | tuple[float, float]
-    window_px: int
-    overlap_px: int = 0
-    batch: int = 64
-    buffer: int = 8
-    thin: int | None = None
-
-    def grid(self, slide: SlideView) -> tuple[int, int]:
-        """Columns and rows of a slide's overview at `mpp`."""
-        mpp_x, mpp_y = self.mpp if isinstance(self.mpp, tuple) else (self.mpp, self.mpp)
-        width, height = slide.dimensions
-        return max(1, round(width * slide.mpp_x / mpp_x)), max(1, round(height * slide.mpp_y / mpp_y))
-
-    def check(self, name: str) -> None:
-        """See that windows can lie so.
-
-        Raises
-        ------
-        QCError
-            If they cannot; it names the method `name`.
-        """
-        sizes = self.mpp if isinstance(self.mpp, tuple) else (self.mpp,)
-        if not (
-            all(0 < one < math.inf for one in sizes)
-            and self.window_px >= 1
-            and 0 <= self.overlap_px < self.window_px
-            and self.batch >= 1
-            and self.buffer >= 1
-        ):
-            raise QCError(
-                f"{name} cannot work with mpp={self.mpp}, windows of {self.window_px} px, overlap={self.overlap_px},"
-                f" batch={self.batch}, buffer={self.buffer}.",
-                mend="Use positive numbers, and an overlap less than a window.",
-            )
 
 
 def score_map(
@@ -188,29 +124,11 @@ def score_map(
     ask = CheckedScorer(scorer, preprocess, what, layout.window_px, dense=dense, classes=classes)
     # Pixels of a window to a pixel of the output.
     stride = ask.probe() if dense else 1
-    across, down = _axes(layout, layout.grid(slide), stride if dense else None, what)
+    across, down = window_axes(layout, layout.grid(slide), stride if dense else None, what)
     values = _blend(slide, ask, layout, (across, down), stride, skip)
     if values is None:
         values = np.zeros((down.cells, across.cells, classes or 1), np.float32)
     return ScoreMap(values.astype(np.float32, copy=False), slide.dimensions, (slide.mpp_x, slide.mpp_y))
-
-
-def _axes(layout: WindowLayout, grid: tuple[int, int], stride: int | None, what: str) -> tuple[WindowAxis, WindowAxis]:
-    """Windows across and down; `stride` None is a patch classifier's."""
-    window, overlap, thin = layout.window_px, layout.overlap_px, layout.thin
-    if stride is not None:
-        thin = thin or max(1, math.ceil(math.sqrt(grid[0] * grid[1] / _MOST_CELLS) / stride))
-        across, down = (_dense_axis(length, window, overlap, stride, thin) for length in grid)
-        return across, down
-    apart = window - overlap
-    if math.prod(max(1, length / apart) for length in grid) > _MOST_PATCHES:
-        raise QCError(
-            f"{what}: the map would have more than {_MOST_PATCHES:,} cells, one for every {apart} px of"
-            f" {grid[0]} × {grid[1]}.",
-            mend="Make patches larger (tile_um), or let them overlap less.",
-        )
-    across, down = (_patch_axis(length, window, overlap) for length in grid)
-    return across, down
 
 
 def _blend(
@@ -225,7 +143,7 @@ def _blend(
     across, down = axes
     starts = [start * stride for start in across.starts], [start * stride for start in down.starts]
     reader = WindowReader(slide, layout.grid(slide))
-    wanted = _wanted(across, down, skip)
+    wanted = wanted_windows(across, down, skip)
     values: npt.NDArray[np.floating] | None = None
     for places, images in reader.batches(starts, layout.window_px, wanted, batch=layout.batch, buffer=layout.buffer):
         scores = ask(images)
@@ -237,45 +155,6 @@ def _blend(
         for (row, column), one in zip(places, scores, strict=True):
             _add(values, down.shares[row], across.shares[column], one)
     return values
-
-
-def _patch_axis(length: int, window: int, overlap: int) -> WindowAxis:
-    if overlap == 0:
-        return separate_axis(length, window)
-    starts = window_starts(length, window, overlap)
-    cells = 1 if len(starts) == 1 else max(1, round(length / (window - overlap)))
-    return blended_axis(length, starts, window, cells)
-
-
-def _dense_axis(length: int, window: int, overlap: int, stride: int, thin: int) -> WindowAxis:
-    """In pixels of the output, of which each stands for `stride` of the window's."""
-    # Those whose middle lies on the slide.
-    outputs = max(1, round(length / stride))
-    starts = window_starts(outputs * stride, window, overlap, multiple=stride)
-    cells = max(1, round(outputs / thin))
-    return blended_axis(outputs, tuple(start // stride for start in starts), window // stride, cells)
-
-
-def _wanted(across: WindowAxis, down: WindowAxis, skip: BoolMask | None) -> npt.NDArray[np.bool_]:
-    """(windows down, windows across): those in which any of the cells that they reach is not to be skipped."""
-    if skip is None:
-        return np.ones((len(down.shares), len(across.shares)), np.bool_)
-    taken = cv2.integral((~np.asarray(skip, np.bool_)).astype(np.uint8))
-    rows, columns = skip.shape
-
-    def edges(axis: WindowAxis, cells: int, have: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        first = np.array([share.cells.start for share in axis.shares]) * have / cells
-        stop = np.array([share.cells.stop for share in axis.shares]) * have / cells
-        return np.floor(first + 1e-9).astype(np.int64), np.ceil(stop - 1e-9).astype(np.int64)
-
-    (left, right), (top, bottom) = edges(across, across.cells, columns), edges(down, down.cells, rows)
-    under = (
-        taken[np.ix_(bottom, right)]
-        - taken[np.ix_(top, right)]
-        - taken[np.ix_(bottom, left)]
-        + taken[np.ix_(top, left)]
-    )
-    return np.asarray(under > 0)
 
 
 def _add(

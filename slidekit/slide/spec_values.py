@@ -15,14 +15,18 @@ __all__ = [
     "QC_WORDS",
     "Anchor",
     "Unit",
+    "describe_value",
     "edge_um",
+    "list_methods",
     "read_center_or_fraction",
     "read_coordinates",
     "read_folder",
     "read_labels",
     "read_methods",
     "read_more_um",
+    "read_sizes",
     "read_tile_um",
+    "refuse_class",
 ]
 
 Unit = Literal["px", "um"]
@@ -44,6 +48,20 @@ def read_tile_um(value: Any) -> float | str:
 def read_more_um(value: Any) -> Any:
     """Bring further sizes of tile to a tuple, in the order in which they are given."""
     return () if value is None else tuple(read_tile_um(size) for size in list_sizes(value))
+
+
+def read_sizes(value: Any) -> float | str | tuple[float | str, ...]:
+    """Bring a size of tile to one form, or several to a tuple of them, in their order.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    sizes = tuple(read_tile_um(size) for size in list_sizes(value))
+    if not sizes:
+        raise ValueError("names no size")
+    return sizes[0] if len(sizes) == 1 else sizes
 
 
 def read_center_or_fraction(value: Any) -> Any:
@@ -99,6 +117,54 @@ def read_labels(value: Any) -> Any:
     return tuple(sorted({label.strip() for label in labels}))
 
 
+def list_methods(value: Any) -> list[Any]:
+    """QC methods that are given, one by one: callables, and words in any case.
+
+    Raises
+    ------
+    QCError
+        For what is neither; for a class, as where the brackets of ``qc.Pen()`` were forgotten; for a mask.
+    """
+    one = isinstance(value, str | Mapping) or callable(value) or _is_mask(value) or not isinstance(value, Iterable)
+    methods = [value] if one else list(value)
+    for method in methods:
+        refuse_class(method)
+        if callable(method) or (isinstance(method, str) and method.lower() in QC_WORDS):
+            continue
+        mend = f"Use {', '.join(QC_WORDS)}, or a callable."
+        if _is_mask(method):
+            mend = "Give a mask to wsi.apply_qc_mask(mask); a QC method is a function that returns one."
+        raise QCError(f"qc={describe_value(method)} is not a QC method.", mend=mend)
+    return methods
+
+
+def refuse_class(method: Any) -> None:
+    """See that a method is not its class, as where the brackets of ``qc.Pen()`` were forgotten.
+
+    Raises
+    ------
+    QCError
+        For a class.
+    """
+    if isinstance(method, type):
+        name = f"qc.{method.__name__}" if method.__module__.startswith("slidekit.") else method.__name__
+        raise QCError(f"{name} is a class, not a QC method.", mend=f"Give {name}(), not {name}.")
+
+
+def describe_value(value: Any) -> str:
+    """A value as a message names it: text and numbers themselves, of anything else the kind, in a few words."""
+    if value is None or isinstance(value, str | int | float):
+        return repr(value)
+    if _is_mask(value) and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}"
+    return type(value).__name__
+
+
+def _is_mask(value: Any) -> bool:
+    """An array, a tensor, or a `QCMask`."""
+    return not callable(value) and ((hasattr(value, "dtype") and hasattr(value, "shape")) or hasattr(value, "mask"))
+
+
 def read_methods(value: Any) -> Any:
     """Bring QC methods to a tuple of words in one spelling, and of callables.
 
@@ -109,18 +175,12 @@ def read_methods(value: Any) -> Any:
     """
     if value is None:
         return ()
-    methods = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     read: list[Any] = []
-    for method in methods:
-        if callable(method):
-            if isinstance(method, type):
-                name = f"qc.{method.__name__}" if method.__module__.startswith("slidekit.") else method.__name__
-                raise QCError(f"{name} is a class, not a QC method.", mend=f"Give {name}(), not {name}.")
+    for method in list_methods(value):
+        if not isinstance(method, str):
             read.append(method)
             continue
-        word = str(method).lower()
-        if word not in QC_WORDS:
-            raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
+        word = method.lower()
         # One spelling each, so that equal specs have equal hashes.
         read.extend({"gaussian": ["blur"], "both": ["blur", "otsu"]}.get(word, [word]))
     # A word twice is the word; of callables nothing is known, not even that they can be compared.
@@ -138,7 +198,7 @@ def edge_um(tile_mpp: Any, tile_px: Any) -> float:
         If they are not numbers above 0.
     """
     try:
-        edge = float(tile_mpp) * int(tile_px)
+        edge = math.nan if isinstance(tile_mpp, bool | bytes) else float(tile_mpp) * int(tile_px)
     except (TypeError, ValueError):
         edge = math.nan
     if not (math.isfinite(edge) and edge > 0):

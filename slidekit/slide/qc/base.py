@@ -18,7 +18,7 @@ from slidekit.pixels.readers.base import Level
 if TYPE_CHECKING:
     from slidekit.slide.qc.mask import QCMask
 
-__all__ = ["BoolMask", "QCMethod", "SlideView", "refuse_class", "to_number"]
+__all__ = ["BoolMask", "QCMethod", "SlideView", "to_number"]
 
 BoolMask = npt.NDArray[np.bool_]
 """(rows, columns) over the whole slide; True = discard."""
@@ -84,11 +84,16 @@ class QCMethod(ABC):
     changes_tiles
         False for a method that never masks anything, such as one that only writes files: runs with and without it
         make the same tiles, and resume one another.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked, 0–1; None takes the run's `qc_filter_threshold`. Set
+        it on the class, on an instance, or by the parameter of methods that have one. Masks are held against it one
+        by one.
     """
 
     name: ClassVar[str]
     reason: ClassVar[str]
     changes_tiles: ClassVar[bool] = True
+    filter_threshold: float | None = None
 
     @abstractmethod
     def __call__(self, wsi: SlideView) -> BoolMask | QCMask | Sequence[QCMask] | None:
@@ -102,8 +107,9 @@ class QCMethod(ABC):
         """
 
     def parameters(self) -> dict[str, Any]:
-        """Everything that the mask depends on, as plain JSON values."""
-        return {key.lstrip("_"): value for key, value in sorted(vars(self).items())}
+        """Everything that the mask depends on, as plain JSON values; and `filter_threshold`, where there is one."""
+        own = {} if self.filter_threshold is None else {"filter_threshold": self.filter_threshold}
+        return own | {key.lstrip("_"): value for key, value in sorted(vars(self).items())}
 
     def content(self, slide: Path) -> str:
         """What the masks of a slide depend on besides its pixels and `parameters`; empty for nothing.
@@ -126,19 +132,32 @@ class QCMethod(ABC):
 
     # --- algebra: imported where it is used, because combinations are methods themselves -----------------------------
 
-    def __or__(self, other: Callable[..., Any]) -> QCMethod:
+    def __bool__(self) -> bool:
+        """A method is neither true nor false: ``a and b`` would be b alone.
+
+        Raises
+        ------
+        QCError
+            Always.
+        """
+        raise QCError(
+            "QC methods are not combined by and, or, not: one of them would be lost.",
+            mend="Use a | b for what either discards, a & b for what both do, ~a for what a keeps.",
+        )
+
+    def __or__(self, other: str | Callable[..., Any]) -> QCMethod:
         """What this method or the other discards."""
         return _combined("Or", self, other)
 
-    def __ror__(self, other: Callable[..., Any]) -> QCMethod:
+    def __ror__(self, other: str | Callable[..., Any]) -> QCMethod:
         """What the other or this method discards."""
         return _combined("Or", other, self)
 
-    def __and__(self, other: Callable[..., Any]) -> QCMethod:
+    def __and__(self, other: str | Callable[..., Any]) -> QCMethod:
         """What both methods discard."""
         return _combined("And", self, other)
 
-    def __rand__(self, other: Callable[..., Any]) -> QCMethod:
+    def __rand__(self, other: str | Callable[..., Any]) -> QCMethod:
         """What both methods discard."""
         return _combined("And", other, self)
 
@@ -147,19 +166,6 @@ class QCMethod(ABC):
         from slidekit.slide.qc.combine import Not
 
         return self.of if isinstance(self, Not) and isinstance(self.of, QCMethod) else Not(self)
-
-
-def refuse_class(method: Callable[..., Any]) -> None:
-    """See that a method is not its class, as where the brackets of ``qc.Pen()`` were forgotten.
-
-    Raises
-    ------
-    QCError
-        For a class.
-    """
-    if isinstance(method, type):
-        name = f"qc.{method.__name__}" if method.__module__.startswith("slidekit.") else method.__name__
-        raise QCError(f"{name} is a class, not a QC method.", mend=f"Give {name}(), not {name}.")
 
 
 def to_number(word: str, **values: Any) -> list[float]:
@@ -189,14 +195,9 @@ def to_number(word: str, **values: Any) -> list[float]:
     return numbers
 
 
-def _combined(kind: str, left: Callable[..., Any], right: Callable[..., Any]) -> QCMethod:
+def _combined(kind: str, left: str | Callable[..., Any], right: str | Callable[..., Any]) -> QCMethod:
     from slidekit.slide.qc.combine import And, Or
 
-    for one in (left, right):
-        if isinstance(one, str):
-            raise QCError(
-                f"{one!r} is a word, which cannot be combined.", mend="Combine methods, such as qc.Otsu() | qc.Pen()."
-            )
-    if not (callable(left) and callable(right)):
-        return NotImplemented
+    if not all(isinstance(one, str) or callable(one) for one in (left, right)):
+        return NotImplemented  # type: ignore[no-any-return]  # as operators say it
     return Or((left, right)) if kind == "Or" else And((left, right))

@@ -10,31 +10,38 @@ import numpy as np
 
 from slidekit.errors import QCError
 from slidekit.slide.fingerprint import describe_callable
-from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, refuse_class
+from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
 from slidekit.slide.qc.making import make_mask, method_name, method_reason
+from slidekit.slide.qc.mask import own_threshold
+from slidekit.slide.spec_values import describe_value, refuse_class
 
 __all__ = ["And", "Not", "Or"]
 
 _EMPTY_SIDE = 100
 """Pixels along the longer side of a mask that is the same all over."""
 
-Part = Callable[..., Any] | Mapping[str, Any]
-"""A method, or what `parameters` says of one."""
+Part = str | Callable[..., Any] | Mapping[str, Any]
+"""A word, a method, or what `parameters` says of one."""
+
+_ITSELF = "Give the method itself; functions of your own cannot be rebuilt."
+
+_COMBINE = "Combine methods, functions and words: qc.Otsu() | qc.Pen()."
 
 
 class _Combined(QCMethod):
     """A method made of others; its name and reason are its parts'."""
 
-    def __init__(self, methods: Iterable[Part]) -> None:
+    def __init__(self, methods: Iterable[Part], filter_threshold: float | None = None) -> None:
         if isinstance(methods, str | Mapping) or not isinstance(methods, Iterable):
-            raise QCError(f"{methods!r} is not a list of QC methods.", mend="Combine methods: qc.Otsu() | qc.Pen().")
+            raise QCError(f"{describe_value(methods)} is not a list of QC methods.", mend=_COMBINE)
         self.methods = tuple(_method(one) for one in methods)
         if not self.methods:
-            raise QCError("There is no QC method to combine.", mend="Combine methods: qc.Otsu() | qc.Pen().")
+            raise QCError("There is no QC method to combine.", mend=_COMBINE)
+        self.filter_threshold = own_threshold(filter_threshold)
 
     def parameters(self) -> dict[str, Any]:
-        """The parts, each described as in an extraction's parameters."""
-        return {"methods": [describe_callable(one) for one in self.methods]}
+        """The parts, each described as in an extraction's parameters; and `filter_threshold`, where there is one."""
+        return {"methods": [describe_callable(one) for one in self.methods], **_threshold_of(self)}
 
     def content(self, slide: Path) -> str:
         """What the parts read besides pixels."""
@@ -60,12 +67,16 @@ class Or(_Combined):
     Parameters
     ----------
     methods
-        QC methods or functions; or their descriptions, as `parameters` gives them.
+        QC methods, functions or words; or their descriptions, as `parameters` gives them. Words stand for methods with
+        the parameters that these have by default.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked; None takes the run's `qc_filter_threshold`. Those of
+        the parts do not count.
 
     Raises
     ------
     QCError
-        For a description of something that is not a QC method.
+        For something that is not a QC method, or a description of that; or one that only writes files (`Save`).
     """
 
     @property
@@ -85,12 +96,16 @@ class And(_Combined):
     Parameters
     ----------
     methods
-        QC methods or functions; or their descriptions, as `parameters` gives them.
+        QC methods, functions or words; or their descriptions, as `parameters` gives them. Words stand for methods with
+        the parameters that these have by default.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked; None takes the run's `qc_filter_threshold`. Those of
+        the parts do not count.
 
     Raises
     ------
     QCError
-        For a description of something that is not a QC method.
+        For something that is not a QC method, or a description of that; or one that only writes files (`Save`).
     """
 
     @property
@@ -111,16 +126,20 @@ class Not(QCMethod):
     Parameters
     ----------
     of
-        QC method or function; or its description, as `parameters` gives it.
+        QC method, function or word; or its description, as `parameters` gives it.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked; None takes the run's `qc_filter_threshold`. That of
+        the method does not count.
 
     Raises
     ------
     QCError
-        For a description of something that is not a QC method.
+        For something that is not a QC method, or a description of that; or one that only writes files (`Save`).
     """
 
-    def __init__(self, of: Part) -> None:
+    def __init__(self, of: Part, filter_threshold: float | None = None) -> None:
         self.of = _method(of)
+        self.filter_threshold = own_threshold(filter_threshold)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -133,8 +152,8 @@ class Not(QCMethod):
         return self.name
 
     def parameters(self) -> dict[str, Any]:
-        """The method, described as in an extraction's parameters."""
-        return {"of": describe_callable(self.of)}
+        """The method, described as in an extraction's parameters; and `filter_threshold`, where there is one."""
+        return {"of": describe_callable(self.of), **_threshold_of(self)}
 
     def content(self, slide: Path) -> str:
         """What the method reads besides pixels."""
@@ -156,21 +175,48 @@ def _bracketed(method: Callable[..., Any], around: type[QCMethod]) -> str:
     return f"({name})" if isinstance(method, _Combined) and not isinstance(method, around) else name
 
 
+def _threshold_of(method: QCMethod) -> dict[str, float]:
+    """Left out where there is none: what has the tiles of earlier versions has their hash."""
+    return {} if method.filter_threshold is None else {"filter_threshold": method.filter_threshold}
+
+
 def _method(part: Part) -> Callable[..., Any]:
-    """A method as it is, or from its description."""
-    if callable(part):
-        refuse_class(part)
-        return part
-    if not isinstance(part, Mapping):
-        raise QCError(f"{part!r} is not a QC method.", mend="Combine methods and functions, such as qc.Otsu().")
-    name = part.get("method")
+    """A method as it is, or from its word or description."""
+    if isinstance(part, str):
+        from slidekit.slide.qc.words import resolve_methods
+
+        meant = resolve_methods(part)
+        return meant[0] if len(meant) == 1 else Or(meant)
+    if isinstance(part, Mapping):
+        part = _rebuilt(part)
+    if not callable(part):
+        raise QCError(f"{describe_value(part)} is not a QC method.", mend=_COMBINE)
+    refuse_class(part)
+    if isinstance(part, QCMethod) and not part.changes_tiles:
+        raise QCError(
+            f"{type(part).__name__} discards nothing, so it cannot be combined.",
+            mend="Give it beside the others: qc=[a | b, qc.Save()].",
+        )
+    return part
+
+
+def _rebuilt(description: Mapping[str, Any]) -> QCMethod:
+    name = description.get("method")
     kind = _kinds().get(str(name))
     if kind is None:
         raise QCError(
-            f"{name!r} is not a QC method that can be made from its parameters.",
-            mend="Give the method itself; functions of your own cannot be rebuilt.",
+            f"{describe_value(name)} is not a QC method that can be made from its parameters.",
+            mend=_ITSELF,
         )
-    return kind(**{key: value for key, value in part.items() if key != "method"})
+    given = {key: value for key, value in description.items() if key not in ("method", "filter_threshold")}
+    try:
+        made = kind(**given)
+    except TypeError as error:
+        raise QCError(f"{name} cannot be made from its parameters ({error}).", mend=_ITSELF) from error
+    if "filter_threshold" in description:
+        # Set, because it is a parameter of few methods and an attribute of all.
+        made.filter_threshold = own_threshold(description["filter_threshold"])
+    return made
 
 
 def _kinds() -> dict[str, type[QCMethod]]:

@@ -16,8 +16,10 @@ from slidekit.pixels.image import RGBImage
 from slidekit.slide.fate import Fate
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.focus_network import CELL_PX, HALO_PX, WINDOW_CELLS, FocusNetwork
+from slidekit.slide.qc.focus_tissue import check_bright_field, mean_colours, tissue_cells
+from slidekit.slide.qc.mask import own_threshold
 
-__all__ = ["Focus", "FocusMap", "tissue_cells"]
+__all__ = ["Focus", "FocusMap"]
 
 FocusMap = npt.NDArray[np.float32]
 """(rows, columns) over the whole slide: how blurred, 0–1; 0 on glass."""
@@ -35,9 +37,6 @@ _MOST_WINDOWS = 16
 """Windows that are read together at most: 14 MB of pixels."""
 
 _THRESHOLD = 0.5
-
-_LEAST_CHROMA, _LEAST_BRIGHT, _MOST_BLACK = 12, 190, 25
-"""Glass is colourless and bright, a void is black; grey levels of the mean colour of a cell."""
 
 
 class Focus(QCMethod):
@@ -60,10 +59,12 @@ class Focus(QCMethod):
     sha256
         What the weights must have for a checksum; an error tells of others. Enters `parameters` by itself, so that
         other weights are another specification of the extraction.
+    filter_threshold
+        A tile is dropped if more than this share of it is out of focus; by default the run's `qc_filter_threshold`.
 
     Notes
     -----
-    Trained on haematoxylin and eosin in bright field, see docs/focus.md; fluorescence is beyond it.
+    Trained on haematoxylin and eosin in bright field, see docs/focus.md; fluorescence is refused.
     """
 
     name: ClassVar[str] = "focus"
@@ -76,7 +77,11 @@ class Focus(QCMethod):
         smooth_um: float = 48.0,
         weights: str | Path | None = None,
         sha256: str | None = None,
+        filter_threshold: float | None = None,
     ) -> None:
+        if filter_threshold is not None:
+            # Not kept where it is None: what has the tiles of earlier versions has their hash.
+            self.filter_threshold = own_threshold(filter_threshold)
         self.threshold, self.smooth_um = to_number("focus", threshold=threshold, smooth_um=smooth_um)
         _check_threshold(self.threshold)
         if self.smooth_um < 0:
@@ -112,7 +117,8 @@ class Focus(QCMethod):
         Raises
         ------
         QCError
-            If the slide is coarser than 1.1 µm/px, the threshold is not within 0–1, or the weights cannot be used.
+            If the slide is coarser than 1.1 µm/px or dark (fluorescence), the threshold is not within 0–1, or the
+            weights cannot be used.
         """
         if threshold is not None and threshold is not False:
             _check_threshold(threshold)
@@ -127,11 +133,14 @@ class Focus(QCMethod):
         network = FocusNetwork.load(self.weights)
         across, down = math.ceil(columns / CELL_PX), math.ceil(rows / CELL_PX)
         blurred, tissue = np.zeros((down, across), np.float32), np.zeros((down, across), np.bool_)
+        darkest = np.zeros((down, across), np.uint8)
         for here in _parts_with_tissue(wsi, columns, rows):
             part = _read(wsi, (columns, rows), here)
-            tissue[here] = tissue_cells(part[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX])
+            inner = part[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
+            tissue[here], darkest[here] = tissue_cells(inner), mean_colours(inner, CELL_PX).min(axis=2)
             if tissue[here].any():
                 blurred[here] = network(part)
+        check_bright_field(wsi, darkest[tissue])
         blurred[~tissue] = 0
         return _over_the_slide(self._smoothed(blurred, tissue), (columns, rows))
 
@@ -229,24 +238,3 @@ def _over_the_slide(cells: FocusMap, size: tuple[float, float]) -> FocusMap:
     x = ((np.arange(columns) + 0.5) * size[0] / columns / CELL_PX).astype(np.int64)
     y = ((np.arange(rows) + 0.5) * size[1] / rows / CELL_PX).astype(np.int64)
     return cells[np.minimum(y, len(cells) - 1)][:, np.minimum(x, cells.shape[1] - 1)]
-
-
-def tissue_cells(image: RGBImage, cell_px: int = CELL_PX) -> BoolMask:
-    """Which cells hold anything that focus could be judged by: neither glass nor the black beyond a scan.
-
-    Parameters
-    ----------
-    image
-        (cell_px · rows, cell_px · columns, 3), uint8, RGB.
-    cell_px
-        Edge of a cell, pixels.
-
-    Returns
-    -------
-    ndarray (rows, columns), bool
-    """
-    size = (image.shape[1] // cell_px, image.shape[0] // cell_px)
-    mean = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    high, low = mean.max(axis=2), mean.min(axis=2)
-    tissue: BoolMask = ((high - low >= _LEAST_CHROMA) | (high < _LEAST_BRIGHT)) & (high >= _MOST_BLACK)
-    return tissue

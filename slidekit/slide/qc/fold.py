@@ -12,6 +12,7 @@ import numpy.typing as npt
 from slidekit.errors import QCError
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.densities import Densities, kernel, optical_densities, overview_size
+from slidekit.slide.qc.mask import own_threshold
 from slidekit.slide.qc.pen import Pen
 
 __all__ = ["Fold"]
@@ -30,6 +31,9 @@ _FULL = 0.75
 
 _GROW = 0.4
 """What is joined to a fold and has this share of the increase that is asked for belongs to it."""
+
+_CERTAIN = 1 / 3
+"""Share of a fold that has the whole increase; a chain of dense glands has a few such spots, drawn folds 0.4 to 0.9."""
 
 Plane = npt.NDArray[np.float32]
 
@@ -51,9 +55,10 @@ class Fold(QCMethod):
     Nuclei are dense in haematoxylin, which absorbs red and green alike: where they crowd, as in lymphoid aggregates, G
     and R grow and E does not.
 
-    What is joined to such pixels and has 40 % of those increases belongs to the fold. Folds are bands: areas that are
-    wider than `max_width_um`, shorter than `min_elongation` times their width, or smaller than `min_area_mm2` are
-    left out, and rings; width is four times the mean distance to the border, length is area by width.
+    What is joined to such pixels and has 40 % of those increases belongs to the fold; areas of which less than a third
+    is such pixels are left out, as glands side by side. Folds are bands: areas that are wider than `max_width_um`,
+    shorter than `min_elongation` times their width, or smaller than `min_area_mm2` are left out, and rings; width
+    is four times the mean distance to the border, length is area by width.
 
     Parameters
     ----------
@@ -73,6 +78,8 @@ class Fold(QCMethod):
         Widest fold, µm.
     min_area_mm2
         Smallest fold, mm².
+    filter_threshold
+        A tile is dropped if more than this share of it is fold; None takes the run's `qc_filter_threshold`.
 
     Notes
     -----
@@ -96,7 +103,9 @@ class Fold(QCMethod):
         min_elongation: float = 3.0,
         max_width_um: float = 250.0,
         min_area_mm2: float = 0.01,
+        filter_threshold: float | None = 0.2,
     ) -> None:
+        self.filter_threshold = own_threshold(filter_threshold)
         self.mpp, self.min_increase, self.min_rank, self.max_shift = to_number(
             "fold", mpp=mpp, min_increase=min_increase, min_rank=min_rank, max_shift=max_shift
         )
@@ -130,7 +139,7 @@ class Fold(QCMethod):
         _, labels = cv2.connectedComponents(possible.astype(np.uint8), connectivity=8)
         held = np.bincount(labels[certain], minlength=int(labels.max()) + 1) > 0
         held[0] = False
-        return self._bands(np.asarray(held[labels], dtype=np.bool_), pixel_um)
+        return self._bands(np.asarray(held[labels], dtype=np.bool_), certain, pixel_um)
 
     def _dense(self, density: Densities, clear: BoolMask, pixel_um: float) -> tuple[BoolMask, BoolMask]:
         """Where density is twice what it is around, and where it is nearly so."""
@@ -153,8 +162,8 @@ class Fold(QCMethod):
 
         return above(1.0), above(_GROW)
 
-    def _bands(self, mask: BoolMask, pixel_um: float) -> BoolMask:
-        """Areas that are long, narrow and large enough."""
+    def _bands(self, mask: BoolMask, certain: BoolMask, pixel_um: float) -> BoolMask:
+        """Areas that are long, narrow, large enough, and dense for a good part."""
         # Bridges over what is not dark break bands, and hairs on them make them wider than they are.
         closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel(8.0 / pixel_um))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
@@ -166,6 +175,7 @@ class Fold(QCMethod):
         long = area / np.maximum(band_px, 1) ** 2 >= self.min_elongation
         kept = long & (band_px * pixel_um <= self.max_width_um) & (area * pixel_um**2 >= self.min_area_mm2 * 1e6)
         kept &= area >= _FULL * _filled(closed, labels, len(area))
+        kept &= np.bincount(labels[certain], minlength=len(area)) >= _CERTAIN * area
         kept[0] = False
         return np.asarray(kept[labels], dtype=np.bool_)
 

@@ -80,7 +80,8 @@ def make_masks(method: Callable[..., Any], wsi: SlideView, filter_threshold: flo
     wsi
         The slide.
     filter_threshold
-        Of a mask that is returned as an array; a `QCMask` has its own.
+        Of a mask that is returned as an array by a method that has no `filter_threshold` of its own; a `QCMask` has
+        its own.
 
     Returns
     -------
@@ -104,7 +105,8 @@ def make_masks(method: Callable[..., Any], wsi: SlideView, filter_threshold: flo
             _check_reason(one.name, one.reason)
         return [replace(one, mask=check_mask(one.mask, wsi, name)) for one in result]
     mask = check_mask(result, wsi, name)
-    return [QCMask(mask, name, reason, filter_threshold, describe_callable(method))]
+    own = method.filter_threshold if isinstance(method, QCMethod) else None
+    return [QCMask(mask, name, reason, filter_threshold if own is None else own, describe_callable(method))]
 
 
 def make_mask(method: Callable[..., Any], wsi: SlideView, filter_threshold: float) -> QCMask | None:

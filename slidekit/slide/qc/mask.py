@@ -13,7 +13,7 @@ import numpy.typing as npt
 from slidekit.errors import QCError
 from slidekit.slide.qc.base import BoolMask
 
-__all__ = ["QCMask", "blur_burden", "check_share", "join_masks"]
+__all__ = ["QCMask", "blur_burden", "check_share", "join_masks", "own_threshold"]
 
 
 def check_share(filter_threshold: float) -> None:
@@ -29,6 +29,20 @@ def check_share(filter_threshold: float) -> None:
         raise QCError(
             f"filter_threshold={filter_threshold!r} is not a share.", mend="Use a number from 0 to 1, such as 0.6."
         )
+
+
+def own_threshold(filter_threshold: float | None) -> float | None:
+    """The `filter_threshold` that a method is given, as JSON has it.
+
+    Raises
+    ------
+    QCError
+        If it is neither None nor a number from 0 to 1.
+    """
+    if filter_threshold is None:
+        return None
+    check_share(filter_threshold)
+    return float(filter_threshold)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from slidekit.errors import QCError
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView, to_number
 from slidekit.slide.qc.densities import Densities, kernel, optical_densities, overview_size, remove_small
+from slidekit.slide.qc.mask import own_threshold
 
 __all__ = ["Pen"]
 
@@ -51,6 +52,8 @@ class Pen(QCMethod):
         Smallest mark, mm².
     margin_um
         The border of ink that is too pale to be told from the glass, µm.
+    filter_threshold
+        A tile is dropped if more than this share of it is ink; None takes the run's `qc_filter_threshold`.
 
     Notes
     -----
@@ -75,6 +78,7 @@ class Pen(QCMethod):
         min_black_density: float = 0.8,
         min_area_mm2: float = 0.01,
         margin_um: float = 8.0,
+        filter_threshold: float | None = 0.2,
     ) -> None:
         given = () if isinstance(inks, str) or not isinstance(inks, Iterable) else tuple(inks)
         if not given or any(ink not in _INKS for ink in given):
@@ -87,6 +91,7 @@ class Pen(QCMethod):
             min_red_density=min_red_density,
             min_black_density=min_black_density,
         )
+        self.filter_threshold = own_threshold(filter_threshold)
         self.min_area_mm2, self.margin_um = to_number("pen", min_area_mm2=min_area_mm2, margin_um=margin_um)
         positive = (self.mpp, self.min_density, self.min_red_density, self.min_black_density)
         if min(positive) <= 0 or min(self.min_area_mm2, self.margin_um) < 0:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from slidekit.errors import QCError
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
+from slidekit.slide.qc.mask import own_threshold
 from slidekit.slide.segmentation.predict import Segmenter
 
 __all__ = ["Segment", "StridedSegment"]
@@ -39,6 +40,8 @@ class Segment(QCMethod):
     reason
         What a tile that it drops is counted as; `name` by default. With ``background`` it takes the place of ``otsu``,
         and is what the blur burden takes for background.
+    filter_threshold
+        A tile is dropped if more than this share of it is masked; by default the run's `qc_filter_threshold`.
 
     Raises
     ------
@@ -61,7 +64,10 @@ class Segment(QCMethod):
         threshold: float = 0.5,
         name: str | None = None,
         reason: str | None = None,
+        filter_threshold: float | None = None,
     ) -> None:
+        if filter_threshold is not None:
+            self.filter_threshold = own_threshold(filter_threshold)
         self._segmenter = model if isinstance(model, Segmenter) else Segmenter.load(model)
         if threshold_direction not in ("less", "greater"):
             raise QCError(
@@ -114,7 +120,8 @@ class Segment(QCMethod):
 
     def parameters(self) -> dict[str, Any]:
         """Everything that the mask depends on, as plain JSON values; of the model its name and digest."""
-        return {
+        own = {} if self.filter_threshold is None else {"filter_threshold": self.filter_threshold}
+        return own | {
             "class_idx": self.class_idx,
             "model": self._segmenter.key,
             "name": self.name,

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from slidekit.errors import QCError, SpecError
 from slidekit.slide.fingerprint import fingerprint, users_classes
 from slidekit.slide.qc.base import BoolMask, QCMethod, SlideView
-from slidekit.slide.qc.scorers.base import Images, Scorer, Scores
+from slidekit.slide.qc.class_scorer import ClassScorer
+from slidekit.slide.qc.scorers.base import Images
 from slidekit.slide.qc.scorers.files import FileScorer
 from slidekit.slide.qc.scorers.plain import PlainScorer
 from slidekit.slide.qc.scorers.resolve import resolve_scorer
@@ -180,7 +181,7 @@ class StridedDL(QCMethod):
         """
         return score_map(
             wsi,
-            _HasClass(self._scorer, self.pred_idx),
+            ClassScorer(self._scorer, self.pred_idx),
             WindowLayout(self._mpp(wsi), self.tile_px, self.overlap, batch=self.batch_size, buffer=self.buffer),
             preprocess=self.preprocess,
             dense=False,
@@ -226,35 +227,6 @@ class StridedDL(QCMethod):
 
 StridedDL_V2 = StridedDL
 """Slideflow's name for the one with `overlap`."""
-
-
-class _HasClass:
-    """A scorer that is found out as soon as it has scored a batch without the class that counts."""
-
-    def __init__(self, scorer: Scorer, index: int) -> None:
-        self._scorer = scorer
-        self._index = index
-
-    @property
-    def key(self) -> str:
-        """The scorer's."""
-        return self._scorer.key
-
-    @property
-    def window(self) -> tuple[int, int] | None:
-        """The scorer's."""
-        return self._scorer.window
-
-    def __call__(self, batch: Images) -> Scores:
-        scores = self._scorer(batch)
-        classes = scores.shape[-1] if scores.ndim > 1 else 1
-        # That there is none at all is told with the shape.
-        if self._index >= classes > 0:
-            raise QCError(
-                f"there is no class pred_idx={self._index}; the model gives {classes} classes.",
-                mend=f"Use 0 to {classes - 1}." if classes > 1 else "Use 0.",
-            )
-        return scores
 
 
 def _checked_integer(value: Any, word: str, name: str) -> int:

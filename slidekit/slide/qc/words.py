@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from slidekit.errors import QCError
-from slidekit.slide.qc.base import QCMethod, refuse_class
+from slidekit.slide.qc.base import QCMethod
 from slidekit.slide.qc.gaussian import GaussianV2
 from slidekit.slide.qc.otsu import Otsu
-from slidekit.slide.spec import QC_WORDS
+from slidekit.slide.spec_values import QC_WORDS, list_methods
 
 __all__ = ["QC_WORDS", "resolve_methods"]
 
@@ -33,22 +32,16 @@ def resolve_methods(
     Raises
     ------
     QCError
-        For a word that is none (the message lists the words), a class instead of a method, or something else.
+        For a word that is none (the message lists the words), a class instead of a method, a mask, or something else.
     """
     if methods is None:
         return []
-    listed = [methods] if isinstance(methods, str) or callable(methods) else methods
-    if not isinstance(listed, Iterable):
-        raise QCError(f"qc={methods!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
     resolved: list[Callable[..., Any]] = []
-    for method in listed:
-        if callable(method):
-            refuse_class(method)
+    for method in list_methods(methods):
+        if not isinstance(method, str):
             resolved.append(method)
             continue
-        word = str(method).lower()
-        if word not in QC_WORDS:
-            raise QCError(f"qc={method!r} is not a QC method.", mend=f"Use {', '.join(QC_WORDS)}, or a callable.")
+        word = method.lower()
         if word in ("blur", "gaussian", "both"):
             resolved.append(GaussianV2(blur_mpp, blur_radius, blur_threshold))
         if word in ("otsu", "both"):

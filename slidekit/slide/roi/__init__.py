@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from slidekit.slide.roi.artifacts import split_artifacts, union_area, warn_of_unknown_labels
+from slidekit.slide.roi.artifacts import (
+    refuse_unknown_labels,
+    split_artifacts,
+    union_area,
+    warn_of_unknown_labels,
+)
 from slidekit.slide.roi.cells import CellSelection, select_cells
 from slidekit.slide.roi.csv_format import write_roi_csv
 from slidekit.slide.roi.geojson_writing import write_roi_geojson
@@ -16,6 +21,7 @@ __all__ = [
     "ROISet",
     "find_roi_file",
     "load_rois",
+    "refuse_unknown_labels",
     "select_cells",
     "split_artifacts",
     "union_area",

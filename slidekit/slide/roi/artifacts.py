@@ -7,15 +7,16 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import shapely
 
-from slidekit.errors import SlidekitError
+from slidekit.errors import SlidekitError, SpecError
 from slidekit.slide.roi.load import load_rois
 from slidekit.slide.roi.region import ROI, ROISet
 from slidekit.wording import some_of
 
-__all__ = ["split_artifacts", "union_area", "warn_of_unknown_labels"]
+__all__ = ["refuse_unknown_labels", "split_artifacts", "union_area", "warn_of_unknown_labels"]
 
 _log = logging.getLogger("slidekit")
 
@@ -84,19 +85,81 @@ def warn_of_unknown_labels(files: Iterable[Path], labels: Collection[str]) -> tu
     tuple of str
         The labels that nobody has, sorted; the log has one warning of them, with the labels there are.
     """
-    missing, there = {_plain(label): label for label in labels}, set[str]()
+    return _warn(_look(files, labels))
+
+
+def refuse_unknown_labels(
+    files: Iterable[Path], labels: Collection[str], *, others: Iterable[Path] = ()
+) -> tuple[str, ...]:
+    """Refuse artifact labels that no region has: artifacts would count as regions of interest.
+
+    Parameters
+    ----------
+    files
+        Files of regions, of the slides of a run.
+    labels
+        Labels of artifact regions.
+    others
+        Files of slides beside which the run takes some: a label that one of these has is no typo. They are read only
+        where a label is missing.
+
+    Returns
+    -------
+    tuple of str
+        The labels that no slide of the run has, if that is no error: because others have it, because no region has a
+        label at all, or because a file cannot be read. The log has a warning of them.
+
+    Raises
+    ------
+    SpecError
+        For a label that no region has; it names those there are.
+    """
+    here = _look(files, labels)
+    if here.missing:
+        beyond = _look(others, here.missing)
+        there = here.there | beyond.there
+        if beyond.missing and there and here.all_read and beyond.all_read:
+            raise SpecError(
+                f"artifact_labels: no region is labelled {_quoted(beyond.missing)}.",
+                mend=f"Write it as the regions do, or leave it out. Labels there are: {_listed(there)}.",
+            )
+    return _warn(here)
+
+
+class _Found(NamedTuple):
+    """Labels of which no region was found, sorted; labels that regions have; whether every file could be read."""
+
+    missing: tuple[str, ...]
+    there: frozenset[str]
+    all_read: bool
+
+
+def _look(files: Iterable[Path], labels: Collection[str]) -> _Found:
+    missing, there, all_read = {_plain(label): label for label in labels}, set[str](), True
     for path in files:
         if not missing:
             break
         try:
             found = load_rois(path).labels
         except (SlidekitError, OSError):
+            all_read = False
             continue
         there.update(found)
         for label in found:
             missing.pop(_plain(label), None)
-    if missing:
-        named = ", ".join(map(repr, sorted(missing.values())))
-        known = f"labels there are: {some_of(sorted(there), _MOST_NAMED)}" if there else "no region has a label"
-        _log.warning("artifact_labels: no region of any slide is labelled %s; %s.", named, known)
-    return tuple(sorted(missing.values()))
+    return _Found(tuple(sorted(missing.values())), frozenset(there), all_read)
+
+
+def _warn(found: _Found) -> tuple[str, ...]:
+    if found.missing:
+        known = f"labels there are: {_listed(found.there)}" if found.there else "no region has a label"
+        _log.warning("artifact_labels: no region of any slide is labelled %s; %s.", _quoted(found.missing), known)
+    return found.missing
+
+
+def _quoted(labels: Sequence[str]) -> str:
+    return ", ".join(map(repr, labels))
+
+
+def _listed(labels: Collection[str]) -> str:
+    return some_of(sorted(labels), _MOST_NAMED)

@@ -103,11 +103,53 @@ def test_nothing_discarded_by_a_part_is_nothing() -> None:
     assert everything.shape == (60, 100)
 
 
-def test_parts_may_be_functions_but_nothing_else() -> None:
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (3, "3 is not a QC method"),
+        (np.zeros((3, 3)), r"ndarray of float64, shape \(3, 3\) is not"),
+        ([qc.Pen()], "list is not"),
+        (qc.Pen, r"Give qc.Pen\(\)"),
+        ("pencil", "'pencil' is not a QC method"),
+        (qc.Save(), "Save discards nothing"),
+        ({"method": "Save"}, "Save discards nothing"),
+        ({"method": "Otsu", "level": 1}, "Otsu cannot be made from its parameters"),
+    ],
+)
+def test_parts_may_be_methods_functions_and_words_but_nothing_else(part: object, said: str) -> None:
+    for combine in (lambda: qc.Or((qc.Otsu(), part)), lambda: qc.And((part,)), lambda: qc.Not(part)):
+        with pytest.raises(QCError, match=said) as caught:
+            combine()
+        assert "{" not in str(caught.value)
     with pytest.raises(TypeError):
         qc.Otsu() | 3
-    with pytest.raises(QCError, match="not a QC method"):
-        qc.Or((qc.Otsu(), 3))
+
+
+@pytest.mark.parametrize("meant", [lambda a, b: a and b, lambda a, b: a or b, lambda a, b: not a])
+def test_python_s_own_words_do_not_combine(meant) -> None:
+    with pytest.raises(QCError, match=r"a \| b.* a & b.* ~a"):
+        meant(qc.Otsu(), qc.Pen())
+
+
+def test_words_stand_for_methods() -> None:
+    assert repr(qc.Otsu() | "pen") == repr(qc.Otsu() | qc.Pen())
+    assert repr("FOLD" & qc.Otsu()) == repr(qc.Fold() & qc.Otsu())
+    assert repr(qc.Not("otsu")) == repr(~qc.Otsu())
+    assert repr(qc.Or(["both", "pen"])) == repr((qc.GaussianV2() | qc.Otsu()) | qc.Pen())
+
+
+def test_a_combination_has_the_run_s_threshold_unless_it_is_given_one(tissue_slide: Path) -> None:
+    both = qc.Otsu() | qc.Pen(filter_threshold=0.1)
+    given = qc.Or((qc.Otsu(), qc.Pen()), filter_threshold=0.3)
+    inverse = qc.Not(qc.Pen(), filter_threshold=0.4)
+
+    with open_wsi(tissue_slide) as wsi:
+        thresholds = [mask.filter_threshold for mask in wsi.qc([both, given, inverse], filter_threshold=0.7).qc_masks]
+
+    assert thresholds == [0.7, 0.3, 0.4]
+    assert "filter_threshold" not in both.parameters()
+    assert repr(qc.Or(**given.parameters())) == repr(given)
+    assert repr(qc.Not(**inverse.parameters())) == repr(inverse)
 
 
 def test_parameters_rebuild_nested_combinations_of_ones_own_classes() -> None:
@@ -115,6 +157,20 @@ def test_parameters_rebuild_nested_combinations_of_ones_own_classes() -> None:
     again = qc.And(**json.loads(json.dumps(method.parameters())))
     assert repr(again) == repr(method)
     assert again.methods[0].of.methods[1].share == 0.25
+
+
+def test_thresholds_of_classes_and_of_instances_are_rebuilt() -> None:
+    class Strict(Left):
+        filter_threshold = 0.25
+
+    otsu = qc.Otsu()
+    otsu.filter_threshold = 0.4
+    method = Strict(0.1) | otsu
+    again = qc.Or(**json.loads(json.dumps(method.parameters())))
+
+    assert (again.methods[0].share, again.methods[0].filter_threshold) == (0.1, 0.25)
+    assert again.methods[1].filter_threshold == 0.4
+    assert method.parameters()["methods"][0]["filter_threshold"] == 0.25
 
 
 def test_a_function_cannot_be_rebuilt_and_the_error_says_so() -> None:

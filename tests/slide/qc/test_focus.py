@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from slidekit.errors import QCError
-from slidekit.slide.qc.focus import Focus, tissue_cells
+from slidekit.slide.qc.focus import Focus
 from slidekit.slide.qc.focus_network import CELL_PX, HALO_PX, WINDOW_CELLS, FocusNetwork, edge_features
-from tests.slide.qc.contract import QCContract, open_wsi
+from slidekit.slide.qc.focus_tissue import tissue_cells
+from tests.slide.qc.contract import QCContract, glow, open_wsi
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = ("CMU-1-Small-Region.svs", "gastric-HE-40x.svs")
@@ -110,6 +111,13 @@ def test_smoothing_is_a_length(smooth_um: float) -> None:
 def test_a_slide_that_is_too_coarse_is_refused(make_slide, tissue: np.ndarray) -> None:
     with open_wsi(make_slide(tissue, (2.0, 2.0))) as wsi, pytest.raises(QCError, match=r"1\.1 µm/px or finer"):
         Focus()(wsi)
+
+
+def test_fluorescence_is_refused_and_an_empty_black_slide_is_not(make_slide, tissue: np.ndarray) -> None:
+    with open_wsi(make_slide(glow(tissue))) as wsi, pytest.raises(QCError, match="is dark, as fluorescence is"):
+        Focus()(wsi)
+    with open_wsi(make_slide(np.zeros_like(tissue))) as wsi:
+        assert not Focus()(wsi).any()
 
 
 def test_features_are_what_the_formulas_say() -> None:

@@ -74,6 +74,24 @@ def test_a_round_patch_of_two_layers_is_no_band() -> None:
     assert qc.Fold(min_elongation=0.5, max_width_um=1000)(view(folded)).any()
 
 
+def test_a_band_that_is_dense_in_spots_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dense glands side by side are such a band."""
+    # Arrange: half a layer more, and a whole one in a short part of it
+    smooth = cv2.GaussianBlur(stained(), (0, 0), 8)
+    band, short = (fold(smooth, stroke, 9)[1] for stroke in (STROKE, STROKE[1:2].repeat(2, axis=0)))
+    density = -np.log10((smooth.astype(float) + 0.5) / 245.5)
+    layers = 1 + 0.45 * band[..., None] + 0.55 * short[..., None]
+    picture = np.clip(245.5 * 10 ** -(density * layers) - 0.5, 0, 255).astype(np.uint8)
+
+    # Act
+    mask = qc.Fold()(view(picture))
+
+    # Assert
+    assert not mask.any()
+    monkeypatch.setattr("slidekit.slide.qc.fold._CERTAIN", 0)
+    assert qc.Fold()(view(picture))[band].mean() > 0.6
+
+
 def test_bands_may_not_be_wider_or_smaller_than_said() -> None:
     folded, _ = fold(stained(), STROKE, 12)
     assert qc.Fold()(view(folded)).any()

@@ -120,3 +120,60 @@ def test_every_public_name_can_be_had() -> None:
     assert set(qc.__all__) <= set(dir(qc))
     with pytest.raises(AttributeError):
         _ = qc.Nothing
+
+
+class Stripe(qc.QCMethod):
+    """Discards the left 30 % of each of the tiles, which are 64 × 64 px of a slide of 1000 × 760."""
+
+    name = "stripe"
+    reason = "stripe"
+
+    def __call__(self, wsi):
+        mask = np.zeros((760, 1000), np.bool_)
+        for x in range(0, 1000, 64):
+            mask[:, x : x + 20] = True  # 31 %
+        return mask
+
+
+class Strict(Stripe):
+    filter_threshold = 0.25
+
+
+@pytest.mark.parametrize(
+    ("own", "run", "dropped"),
+    [(None, 0.6, False), (None, 0.25, True), (0.25, 0.6, True), (0.6, 0.25, False)],
+)
+def test_the_method_s_own_threshold_goes_before_the_run_s(
+    wsi: WSI, own: float | None, run: float, dropped: bool
+) -> None:
+    method = Stripe()
+    method.filter_threshold = own
+
+    (mask,) = wsi.qc(method, filter_threshold=run).qc_masks
+
+    assert mask.filter_threshold == (run if own is None else own)
+    assert set(wsi.fates().reasons) == {"stripe" if dropped else "kept"}
+
+
+def test_a_threshold_of_its_own_is_among_the_parameters_and_none_is_not() -> None:
+    assert Stripe().parameters() == {}
+    assert Strict().parameters() == {"filter_threshold": 0.25}
+    assert qc.Focus(filter_threshold=0.3).parameters()["filter_threshold"] == 0.3
+    assert "filter_threshold" not in qc.Focus().parameters()
+    for rule in (qc.Pen, qc.Fold):
+        assert rule().parameters()["filter_threshold"] == 0.2
+        assert rule(filter_threshold=None).parameters()["filter_threshold"] is None
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "half"])
+def test_a_threshold_that_is_no_share(threshold: object) -> None:
+    for rule in (qc.Pen, qc.Fold, qc.Focus, lambda filter_threshold: qc.Not("otsu", filter_threshold)):
+        with pytest.raises(QCError, match="is not a share"):
+            rule(filter_threshold=threshold)
+
+
+def test_ink_on_a_fifth_of_a_tile_is_enough(wsi: WSI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qc.Pen, "__call__", Stripe.__call__)
+    masks = wsi.qc(["pen", qc.Pen(filter_threshold=None)], filter_threshold=0.6).qc_masks
+    assert [mask.filter_threshold for mask in masks] == [0.2, 0.6]
+    assert set(wsi.fates().reasons) == {"pen"}

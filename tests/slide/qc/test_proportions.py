@@ -72,7 +72,7 @@ class _Nameless(qc.QCMethod):
         (lambda: qc.Pen(inks=[["blue"]]), "list of inks"),
         (lambda: qc.Fold(min_rank=[]), "min_rank"),
         (lambda: qc.Focus("a"), "threshold='a'"),
-        (lambda: qc.Otsu() | "blur", "is a word"),
+        (lambda: qc.Otsu() | "blurr", "is not a QC method"),
         (lambda: qc.Otsu() | qc.Pen, r"Give qc.Pen\(\), not qc.Pen"),
         (lambda: qc.Or(()), "no QC method to combine"),
         (lambda: qc.resolve_methods(qc.Pen), r"Give qc.Pen\(\), not qc.Pen"),

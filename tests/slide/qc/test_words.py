@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from slidekit.errors import QCError
-from slidekit.slide.qc import QC_WORDS, Gaussian, GaussianV2, Otsu, make_mask, resolve_methods
+from slidekit.slide.qc import QC_WORDS, Gaussian, GaussianV2, Otsu, QCMask, make_mask, resolve_methods
+from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
 
@@ -54,6 +55,26 @@ def test_other_words_are_errors_that_list_the_words(word: str, wsi: WSI) -> None
     with pytest.raises(QCError) as caught:
         wsi.qc(word)
     assert all(known in str(caught.value) for known in QC_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros((76, 100), np.bool_), r"ndarray of bool, shape \(76, 100\) is not .*apply_qc_mask"),
+        ([np.zeros((76, 100), np.bool_)], r"ndarray of bool, shape \(76, 100\) is not .*apply_qc_mask"),
+        (QCMask(np.zeros((76, 100), np.bool_), "own", "own"), "QCMask is not .*apply_qc_mask"),
+        ({"method": "Otsu", "slide_level": 1}, "qc=dict is not"),
+        ([{"method": "Otsu"}], "qc=dict is not"),
+        (3, "qc=3 is not"),
+        (Otsu, r"Give qc.Otsu\(\), not qc.Otsu"),
+    ],
+)
+def test_what_is_no_method_is_named_in_a_few_words(given, said: str, wsi: WSI) -> None:
+    with pytest.raises(QCError, match=said) as caught:
+        wsi.qc(given)
+    assert len(str(caught.value)) < 200
+    with pytest.raises(QCError, match=said):
+        ExtractionSpec.create(tile_px=64, tile_um=32, qc=given)
 
 
 @pytest.mark.parametrize(

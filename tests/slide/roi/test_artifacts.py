@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 import shapely
 
-from slidekit.slide.roi import ROI, ROISet, split_artifacts, union_area, warn_of_unknown_labels, write_roi_csv
+from slidekit.errors import SpecError
+from slidekit.slide.roi import (
+    ROI,
+    ROISet,
+    refuse_unknown_labels,
+    split_artifacts,
+    union_area,
+    warn_of_unknown_labels,
+    write_roi_csv,
+)
 
 BOX = shapely.box(0, 0, 10, 10)
 REGIONS = ROISet(
@@ -66,6 +75,29 @@ def test_labels_that_some_slide_has_are_not_warned_of(tmp_path: Path, caplog: py
 def test_where_no_region_has_a_label_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert warn_of_unknown_labels([write(tmp_path, "1", None)], ("pen",)) == ("pen",)
     assert "no region has a label" in caplog.text
+
+
+def test_a_label_that_nobody_has_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    files, others = [write(tmp_path, "1", "tumor")], [write(tmp_path, "2", "necrosis")]
+
+    with pytest.raises(SpecError, match="labelled 'necrossis'") as caught:
+        refuse_unknown_labels(files, ("tumor", "necrossis"), others=others)
+
+    assert "Labels there are: necrosis, tumor." in str(caught.value)
+    assert refuse_unknown_labels(files, ("tumor",), others=[tmp_path / "not-read.csv"]) == ()
+
+
+@pytest.mark.parametrize("case", ["others have it", "a file is broken", "another is broken", "no labels"])
+def test_where_it_may_be_no_typo_it_is_warned_of(tmp_path: Path, case: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "broken.csv").write_text("no regions")
+    files, others = [write(tmp_path, "1", None if case == "no labels" else "tumor")], list[Path]()
+    if case == "others have it":
+        others.append(write(tmp_path, "2", "pen"))
+    elif case != "no labels":
+        (files if case == "a file is broken" else others).append(tmp_path / "broken.csv")
+
+    assert refuse_unknown_labels(files, ("pen",), others=others) == ("pen",)
+    assert "labelled 'pen'" in caplog.text
 
 
 def test_labels_are_equal_however_unicode_writes_them() -> None:
