@@ -20,7 +20,8 @@ from slidekit.slide.preview import LEGEND
 
 MAX_BYTES = 250_000
 REPORT_WIDTH, PREVIEW_WIDTH = 880, 800
-COLOURS = (240, 192, 128, 96, 64, 48, 32)
+COLOURS = (208, 192, 128, 96, 64, 48, 32)
+TINTED = (30, 80)
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 
 QC_HEADING = "Quality control of tissue"
@@ -113,10 +114,12 @@ def save(path: Path, picture: Image.Image) -> int:
 
 
 def palette(picture: Image.Image, colours: int) -> Image.Image:
-    """The commonest colours of a picture, and those of the legend, which are too rare to be among them."""
-    common = picture.quantize(colours, dither=Image.Dither.NONE).getpalette() or []
+    """The commonest colours of a picture, and those of the legend, also over dark tissue, which are too rare."""
+    common = picture.quantize(colours, kmeans=4, dither=Image.Dither.NONE).getpalette() or []
+    tints = [tuple((value + gray) // 2 for value in entry.rgb) for entry in LEGEND for gray in TINTED]
     holder = Image.new("P", (1, 1))
-    holder.putpalette([*common[: 3 * colours], *(value for entry in LEGEND for value in entry.rgb)])
+    rare = [*(entry.rgb for entry in LEGEND), *tints]
+    holder.putpalette([*common[: 3 * colours], *(value for rgb in rare for value in rgb)])
     return holder
 
 

@@ -27,9 +27,11 @@ from slidekit.cli.qc import qc
 from slidekit.cli.sample import bench_sampler, sample
 from slidekit.cli.segment import rois, segment_export, train
 from slidekit.cli.verify import verify
-from slidekit.errors import RecordError, SlideError, SlidekitError
+from slidekit.errors import RecordError, SlideError, SlidekitError, SpecError
 
 __all__ = ["app", "main"]
+
+_HELP = "`slidekit extract --help`"
 
 
 class _HelpWithoutType:
@@ -43,6 +45,12 @@ class _HelpWithoutType:
 
 
 class _Command(_HelpWithoutType, TyperCommand):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SpecError as error:
+            raise _of_command(error, ctx) from error
+
     def get_params(self, ctx: Any) -> Any:
         params = super().get_params(ctx)
         for param in params:
@@ -50,6 +58,17 @@ class _Command(_HelpWithoutType, TyperCommand):
                 # Typer would show Python's own name of the type, list[Path].
                 vars(param)["display_type"] = lambda ctx: "<path>"
         return params
+
+
+def _of_command(error: SpecError, ctx: Any) -> SpecError:
+    """An error whose advice names the command that was called: the spec itself knows that of an extraction alone."""
+    if _HELP not in (error.mend or ""):
+        return error
+    words: list[str] = []
+    while ctx.parent is not None:
+        words, ctx = [str(ctx.info_name), *words], ctx.parent
+    mend = (error.mend or "").replace(_HELP, f"`slidekit {' '.join(words)} --help`")
+    return SpecError(error.message, mend=mend, path=error.path, line=error.line)
 
 
 class _Group(_HelpWithoutType, TyperGroup):

@@ -123,7 +123,10 @@ def _check_width(width: int | None) -> int | None:
 
 @spec_options(
     only=_PREVIEW_OPTIONS,
-    notes={"tile_px": "Default 256.", "tile_um": "Required, unless --tile-mpp is given."},
+    notes={
+        "tile_px": "Default 256.",
+        "tile_um": "Required, unless --tile-mpp is given. Repeatable: tiles of the first are drawn.",
+    },
     kinds={"coordinates": Path},
 )
 def preview(

@@ -19,7 +19,8 @@ def demo(
     ),
 ) -> None:
     """Draw synthetic slides, extract tiles from them, and write the report."""
-    from slidekit.cli.show import RunProgress, report_places, show_results
+    from slidekit.cli.run_progress import RunProgress
+    from slidekit.cli.show import report_places, show_results
     from slidekit.demo.slides import draw_demo_slides
     from slidekit.project import create_project, load_project
 

@@ -26,6 +26,8 @@ _OPTIONS = {
     *("workers", "threads", "time_limit", "memory_limit"),
 }
 
+_MOST_NAMED = 20
+
 
 @spec_options(only=_OPTIONS, notes={"tile_px": "Default 256.", "tile_um": "Default 128.", "qc": "Required."})
 def qc(
@@ -66,7 +68,8 @@ def qc(
     **options: Any,
 ) -> None:
     """Run quality control alone: a table, pictures, and masks; no tiles."""
-    from slidekit.cli.show import RunProgress
+    from slidekit.cli.run_progress import RunProgress
+    from slidekit.cli.show import slides_to_look_at
     from slidekit.extraction.qc_only import list_slides, run_qc
     from slidekit.slide.spec import ExtractionSpec
 
@@ -81,17 +84,22 @@ def qc(
     folder = dest or save or Path("qc")
     console = Console()
     try:
-        with RunProgress(console, len(found)) as progress:
+        with RunProgress(console, len(found), cut=False) as progress:
             reports = run_qc(found, spec, dest=folder, save=save, rois=rois, picture=output, on_event=progress)
     except KeyboardInterrupt as ended:
-        table = folder / "qc_report.csv"
-        done = f"The slides that were done are in {table}" if table.exists() else "No table was written"
+        file = folder / "qc_report.csv"
+        done = f"The slides that were done are in {file}" if file.exists() else "No table was written"
         raise type(ended)(f"{done}; the same command begins with the first slide again.") from None
-    console.print(qc_results(list(reports.values())))
+    table = qc_results(list(reports.values()))
+    if table.row_count:
+        console.print(table)
     for report in reports.values():
         if report.status in ("failed", "skipped"):
             style = "bold red" if report.status == "failed" else "cyan"
             console.print(Text.assemble((f"{report.status} ", style), f"{report.slide}: {report.reason}"))
+    # There is no review.csv that names the others.
+    if to_see := slides_to_look_at(list(reports.values()), most=_MOST_NAMED):
+        console.print(Text.assemble(("look at: ", "bold"), to_see))
     console.print(Text.assemble(("table: ", "bold"), str(folder / "qc_report.csv")), soft_wrap=True)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)
@@ -125,7 +133,8 @@ def qc_results(reports: Sequence[SlideReport]) -> Table:
         for reason in (Fate.OUTSIDE_ROI, Fate.ARTIFACT):
             if number := report.counts.get(reason, 0):
                 table.add_row("", Text(reason_text(reason), "dim"), "", "", "", Text(f"{number:,}", "dim"))
-        table.add_row("", Text(f"{report.kept:,} of {report.candidates:,} left", "dim"), "", "", "", "")
+        left = f"{report.kept:,} of {report.candidates:,} left" if report.candidates else "no tile fits"
+        table.add_row("", Text(left, "dim"), "", "", "", "")
     return table
 
 

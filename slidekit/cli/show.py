@@ -1,111 +1,27 @@
-"""What a run looks like in a terminal: progress while it goes on, and a table in the end."""
+"""What a run says in the end: a table of its slides, and where its results are."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from slidekit.extraction.progress import ProgressEvent
+from slidekit.cli.run_progress import short_name
 from slidekit.slide.fate import Fate, reason_text
 from slidekit.slide.report_model import SlideReport
 
-__all__ = ["RunProgress", "report_places", "results_table", "show_results"]
+__all__ = ["report_places", "results_table", "show_results", "slides_to_look_at"]
 
 _STATE_STYLE = {"done": "green", "empty": "yellow", "skipped": "cyan", "failed": "bold red"}
 _MOST_ROWS = 30
 _LONG = 60
 _MOST_NAMED = 3
-_SECONDS_BETWEEN_LINES = 30.0
 # Some file systems keep the time of a change in steps of two seconds.
 _CLOCK_STEP = 2.0
-
-
-class RunProgress:
-    """Progress of an extraction: slides done, tiles per second, and the slides in work.
-
-    Where the output is not a terminal, a line a slide instead, and one every 30 s of a slide that takes long.
-
-    Parameters
-    ----------
-    console
-        Where to draw.
-    total
-        Number of slides.
-    """
-
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._started = time.monotonic()
-        self._kept: dict[str, int] = {}
-        self._tasks: dict[str, TaskID] = {}
-        self._told: dict[str, float] = {}
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-            expand=True,
-            disable=not console.is_terminal,
-        )
-        self._all = self._progress.add_task("slides", total=total, note="")
-
-    def __call__(self, event: ProgressEvent) -> None:
-        """Take in an event."""
-        if event.kind == "started":
-            self._told[event.slide] = time.monotonic()
-            self._tasks[event.slide] = self._progress.add_task(_short(event.slide), total=None, note="")
-        elif event.kind == "tiles":
-            self._kept[event.slide] = event.kept
-            self._progress.update(
-                self._tasks[event.slide], total=event.candidates, completed=event.decided, note=f"{event.kept} kept"
-            )
-            self._tell(event)
-        else:
-            self._end(event)
-        rate = sum(self._kept.values()) / max(time.monotonic() - self._started, 1e-3)
-        self._progress.update(self._all, note=f"{rate:.0f} tiles/s")
-
-    def _tell(self, event: ProgressEvent) -> None:
-        now = time.monotonic()
-        if self._console.is_terminal or now - self._told[event.slide] < _SECONDS_BETWEEN_LINES:
-            return
-        self._told[event.slide] = now
-        self._print(f"{event.slide}: {event.decided} of {event.candidates} tiles")
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    def _end(self, event: ProgressEvent) -> None:
-        if (task := self._tasks.pop(event.slide, None)) is not None:
-            self._progress.remove_task(task)
-        self._progress.advance(self._all)
-        report = event.report
-        if report is not None and not self._console.is_terminal:
-            self._print(f"{report.status:8} {report.slide}: {report.kept} tiles")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-
-def _short(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-most // 2 :]}"
 
 
 def results_table(reports: Sequence[SlideReport], *, width: int = 80) -> Table:
@@ -132,7 +48,7 @@ def results_table(reports: Sequence[SlideReport], *, width: int = 80) -> Table:
     said: set[str] = set()
     for report in ordered[:_MOST_ROWS]:
         table.add_row(
-            Text(_short(report.slide, most)),
+            Text(short_name(report.slide, most)),
             Text(report.status, _STATE_STYLE[report.status]),
             f"{report.kept}",
             f"{report.candidates}",
@@ -182,7 +98,7 @@ def show_results(
     grid = Table.grid(padding=(0, 2))
     grid.add_row("slides", f"{len(listed)}: {', '.join(counted)}")
     grid.add_row("tiles", f"{made} in {seconds:.1f} s{rate}")
-    if to_see := _to_look_at(listed):
+    if to_see := slides_to_look_at(listed):
         grid.add_row("look at", Text(to_see, overflow="fold"))
     for what, text in _shorten(places):
         grid.add_row(what, Text(text, overflow="fold"))
@@ -191,19 +107,27 @@ def show_results(
     console.print(Panel(grid, title=title, title_align="left", border_style=style))
 
 
-def _to_look_at(reports: Sequence[SlideReport]) -> str:
-    """Slides that a person should look at though they did not fail, the gravest first, and why in a word or two."""
+def slides_to_look_at(reports: Sequence[SlideReport], *, most: int = _MOST_NAMED) -> str:
+    """Slides that a person should look at though they did not fail, the gravest first, and why in a word or two.
+
+    Parameters
+    ----------
+    reports
+        One a slide.
+    most
+        Slides that are named; of the others, their number is.
+    """
     from slidekit.report.flags import flags_of, severity
 
     flagged = [(report, flags_of(report)) for report in sorted(reports, key=severity) if report.status != "failed"]
     # A slide without tiles says so in the table.
     said = [
-        f"{_short(report.slide)} ({', '.join(titles)})"
+        f"{short_name(report.slide)} ({', '.join(titles)})"
         for report, flags in flagged
         if (titles := [flag.title for flag in flags if flag.code not in ("empty", "no_roi")])
     ]
-    more = f" and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
-    return f"{', '.join(said[:_MOST_NAMED])}{more}"
+    more = f" and {len(said) - most} more" if len(said) > most else ""
+    return f"{', '.join(said[:most])}{more}"
 
 
 def _shorten(places: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:

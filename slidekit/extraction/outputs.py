@@ -99,9 +99,11 @@ def write_manifests(jobs: Sequence[SlideJob], spec: ExtractionSpec, *, patience:
 
 
 def _read_timings(path: Path) -> dict[str, float]:
+    from slidekit.report import plain_cell
+
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return {row["slide"]: float(row["seconds"]) for row in csv.DictReader(file)}
+            return {plain_cell(row["slide"] or ""): float(row["seconds"]) for row in csv.DictReader(file)}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}  # none yet, or not ours: times are a convenience
 

@@ -15,7 +15,8 @@ from slidekit.pixels.discovery import check_unique_names, find_slides, slide_nam
 from slidekit.pixels.mpp import MPP_MEND
 from slidekit.slide.job import SlideJob
 from slidekit.slide.report_model import SlideReport
-from slidekit.slide.roi import find_roi_file, warn_of_unknown_labels
+from slidekit.slide.roi import find_roi_file, refuse_unknown_labels
+from slidekit.slide.roi.load import SUFFIXES
 from slidekit.slide.samples import preview_path
 from slidekit.slide.spec import ExtractionSpec
 
@@ -37,9 +38,19 @@ def list_slides(places: Sequence[Path]) -> list[Path]:
     found = [path for place in places for path in (find_slides(place) if place.is_dir() else [place])]
     slides = sorted({path.resolve(): path for path in found}.values())
     if not slides:
-        raise SpecError("There are no slides.", mend="Name files of slides, or a folder that holds some.")
+        raise _no_slides(places)
     check_unique_names(slides)
     return slides
+
+
+def _no_slides(places: Sequence[Path]) -> SpecError:
+    images = [path for place in places if place.is_dir() for path in find_slides(place, images=True)]
+    if not images:
+        return SpecError("There are no slides.", mend="Name files of slides, or a folder that holds some.")
+    return SpecError(
+        f"There are no slides, but plain images ({len(images)}), which a folder does not stand for.",
+        mend=f"Name them one by one, such as {images[0].parent}/*{images[0].suffix}, and their µm/px by mpp= (--mpp).",
+    )
 
 
 def run_qc(
@@ -82,7 +93,8 @@ def run_qc(
     ------
     SpecError, DatasetError, ROIError, ReportError
         Before any work: no method, two slides of one name, one picture or one file of regions for several slides,
-        a folder that cannot be written, that holds an extraction, or whose ``qc_report.csv`` is another table.
+        a folder that cannot be written, that holds an extraction, or whose ``qc_report.csv`` is another table; an
+        artifact label that no region has.
     KeyboardInterrupt
         On Ctrl-C, once the table of the slides that are done is written.
     """
@@ -96,7 +108,7 @@ def run_qc(
     spec = spec.model_copy(update={"dry_run": True, "report": False})
     jobs = [replace(slide_job(path, rois), qc_only=True) for path in slides]
     if spec.artifact_labels:
-        warn_of_unknown_labels([job.rois for job in jobs if job.rois is not None], spec.artifact_labels)
+        _check_labels(jobs, rois, spec)
     if dest is not None:
         jobs = [replace(job, picture=preview_path(dest / "previews", job.name)) for job in jobs]
     if picture is not None:
@@ -108,7 +120,8 @@ def run_qc(
     def tell(event: ProgressEvent) -> None:
         with lock:
             if event.report is not None:
-                ended[event.slide] = event.report
+                ended[event.slide] = _of_command(event.report)
+                event = replace(event, report=ended[event.slide])
             if on_event is not None:
                 on_event(event)
 
@@ -160,6 +173,14 @@ def _check_folders(dest: Path | None, save: Path | None) -> None:
     from slidekit.report import read_qc_table
 
     read_qc_table(dest / _TABLE)
+
+
+def _check_labels(jobs: Sequence[SlideJob], rois: Path | None, spec: ExtractionSpec) -> None:
+    """See that some region has each artifact label, of these slides or of others in the folder."""
+    files = [job.rois for job in jobs if job.rois is not None]
+    folder = () if rois is None or not rois.is_dir() else sorted(rois.iterdir())
+    others = [path for path in folder if path.suffix.lower() in SUFFIXES and path not in files]
+    refuse_unknown_labels(files, spec.artifact_labels, others=others)
 
 
 def _check(slides: Sequence[Path], spec: ExtractionSpec, rois: Path | None, picture: Path | None) -> None:

@@ -103,7 +103,7 @@ def iter_csv_table(
     rows = _rows(path, error)
     first = next(rows, None)
     if first is None:
-        raise error("is empty.", mend="It needs a header row and one row per slide.", path=path)
+        raise error("is empty.", mend="It needs a header row, and rows below it.", path=path)
     line, cells = first
     header = _check_header(cells, path, line, error)
     return header, ((line, _fit(cells, len(header), path, line, error)) for line, cells in rows)

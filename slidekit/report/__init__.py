@@ -7,7 +7,7 @@ from slidekit.report.flags import BLUR_WARNING, FLAG_TITLES, Flag, flags_of
 from slidekit.report.pdf import write_report
 from slidekit.report.qc_table import read_qc_table
 from slidekit.report.review import ReviewRow, read_review, write_review
-from slidekit.report.tables import STAMP, extraction_rows, write_qc_table, write_tables
+from slidekit.report.tables import STAMP, extraction_rows, plain_cell, write_qc_table, write_tables
 
 __all__ = [
     "BLUR_WARNING",
@@ -18,6 +18,7 @@ __all__ = [
     "SlidePictures",
     "extraction_rows",
     "flags_of",
+    "plain_cell",
     "read_qc_table",
     "read_review",
     "write_qc_table",

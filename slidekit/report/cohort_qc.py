@@ -72,6 +72,9 @@ def qc_blocks(entries: Sequence[Entry]) -> list[Block]:
         text += "No slide has any. "
     if left_out:
         text += f"{count(left_out)} more {'method is' if left_out == 1 else 'methods are'} left out. "
+    if unknown := len(entries) - len(cohort.rows):
+        said = "slide has no such figures and does" if unknown == 1 else "slides have no such figures and do"
+        text += f"{count(unknown)} {said} not count. "
     text += "All figures are in qc_report.csv."
     rows = [_row(entry, shares, cohort, head) for entry, shares in shown]
     return [

@@ -38,6 +38,8 @@ __all__ = ["cover_blocks", "total_counts"]
 
 _GUTTER = 22.0
 _COLUMN = (WIDTH - _GUTTER) / 2
+_LEAST_AREA = 0.01
+"""mm² below which there is no room for a figure's digits."""
 
 
 def cover_blocks(
@@ -103,7 +105,7 @@ def _key_figures(reports: Sequence[SlideReport]) -> Block:
         (count(kept), "tiles kept"),
         (count(candidates), "candidates"),
         (percent(kept / candidates) if candidates else "–", "of candidates kept"),
-        (f"{significant(sum(tissue), 3)} mm²" if tissue else "–", "tissue"),
+        (_area(sum(tissue)) if tissue else "–", "tissue"),
     ]
     states = Counter(report.status for report in reports)
 
@@ -121,6 +123,10 @@ def _key_figures(reports: Sequence[SlideReport]) -> Block:
         pen.rule(LEFT, top - 63, LEFT + WIDTH, top - 63, color=RULE)
 
     return Block(63, draw, space=14)
+
+
+def _area(mm2: float) -> str:
+    return f"< {_LEAST_AREA:g} mm²" if 0 < mm2 < _LEAST_AREA else f"{significant(mm2, 3)} mm²"
 
 
 def _callout(entries: Sequence[Entry]) -> Block:

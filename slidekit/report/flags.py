@@ -9,10 +9,13 @@ from slidekit.report.privacy import without_paths
 from slidekit.slide.fate import Fate, reason_text
 from slidekit.slide.report_model import SlideReport
 
-__all__ = ["BLUR_WARNING", "FLAG_TITLES", "Flag", "blur_of", "flags_of", "severity"]
+__all__ = ["ARTIFACT_WARNING", "BLUR_WARNING", "FLAG_TITLES", "Flag", "blur_of", "flags_of", "severity", "share_of"]
 
 BLUR_WARNING = 0.05
 """Share of tissue out of focus above which a slide is flagged (Slideflow's line, too)."""
+
+ARTIFACT_WARNING = 0.05
+"""Share of tissue under pen marks, or in folds, above which a slide is flagged."""
 
 UNNORMALIZED_WARNING = 0.05
 """Share of kept tiles that the stain normaliser did not change above which a slide is flagged."""
@@ -27,6 +30,8 @@ FLAG_TITLES = {
     "enlarged": "enlarged",
     "tissue": "background doubtful",
     "blur": "out of focus",
+    "pen": "pen marks",
+    "fold": "folds",
     "empty": "no tiles",
     "no_roi": "skipped",
     "roi_file": "ROI file",
@@ -60,10 +65,14 @@ _MOST_SHARE = 1 + 1e-6
 """A share, and what sums of many parts may be off by."""
 
 
+def share_of(value: float | None) -> float | None:
+    """A share, or None for what is none: files of slides may be damaged, or have been edited."""
+    return value if value is not None and 0 <= value <= _MOST_SHARE else None
+
+
 def blur_of(report: SlideReport) -> float | None:
     """Blur burden, or None where it was not measured, has no denominator, or is no share (in a damaged file)."""
-    burden = report.blur_burden
-    return burden if burden is not None and 0 <= burden <= _MOST_SHARE else None
+    return share_of(report.blur_burden)
 
 
 def flags_of(report: SlideReport) -> tuple[Flag, ...]:
@@ -86,6 +95,8 @@ def flags_of(report: SlideReport) -> tuple[Flag, ...]:
         "enlarged": _enlarged(report),
         "tissue": report.tissue_doubt or "",
         "blur": _blur(report),
+        "pen": _artifact(report, "pen", "pen marks"),
+        "fold": _artifact(report, "fold", "folds"),
         "empty": _empty(report),
         "no_roi": _skipped(report),
         "roi_file": _roi_file(report),
@@ -95,10 +106,12 @@ def flags_of(report: SlideReport) -> tuple[Flag, ...]:
 
 
 def severity(report: SlideReport) -> tuple[int, float, str]:
-    """Key to sort slides by: flagged before others, by their gravest flag, then blur burden, then name."""
+    """Key to sort slides by: flagged before others, by their gravest flag, then how much is spoiled, then name."""
     codes = [flag.code for flag in flags_of(report)]
     rank = list(FLAG_TITLES).index(codes[0]) if codes else len(FLAG_TITLES)
-    return rank, -(blur_of(report) or 0.0), report.slide
+    by_artifact = bool(codes) and codes[0] in ("pen", "fold")
+    spoiled = _artifact_share(report, codes[0]) if by_artifact else blur_of(report) or 0.0
+    return rank, -spoiled, report.slide
 
 
 def _failed(report: SlideReport) -> str:
@@ -132,6 +145,19 @@ def _blur(report: SlideReport) -> str:
     if burden is None or burden <= BLUR_WARNING:
         return ""
     return f"{percent(burden)} of the tissue is out of focus (warning line {BLUR_WARNING * 100:g} %)."
+
+
+def _artifact_share(report: SlideReport, reason: str) -> float:
+    """Share of tissue that the methods mask whose tiles are counted under a reason; the largest of several."""
+    shares = [share_of(figures.share_of_tissue) for figures in report.qc_figures if figures.reason == reason]
+    return max((share for share in shares if share is not None), default=0.0)
+
+
+def _artifact(report: SlideReport, reason: str, what: str) -> str:
+    share = _artifact_share(report, reason)
+    if share <= ARTIFACT_WARNING:
+        return ""
+    return f"{percent(share)} of the tissue is taken for {what} (warning line {ARTIFACT_WARNING * 100:g} %)."
 
 
 def _empty(report: SlideReport) -> str:

@@ -10,7 +10,8 @@ from slidekit.errors import ReportError
 from slidekit.report.bars import LABEL_ROW, bars_height, candidates_text, draw_bars, draw_labels, label_rows, reasons_of
 from slidekit.report.charts import draw_shares, shares_height
 from slidekit.report.entries import Entry, SlidePictures
-from slidekit.report.facts import facts_of, notes_of
+from slidekit.report.fact_grid import fact_grid
+from slidekit.report.facts import notes_of
 from slidekit.report.jpeg import read_jpeg
 from slidekit.report.layout import Block, Outline
 from slidekit.report.pen import Pen
@@ -32,6 +33,7 @@ from slidekit.report.style import (
     WIDTH,
 )
 from slidekit.report.typeface import wrap
+from slidekit.slide.fate import reason_text
 from slidekit.slide.report_model import SlideReport
 
 __all__ = ["slide_block"]
@@ -82,7 +84,7 @@ def slide_block(entry: Entry, pictures: SlidePictures, legend: Legend, *, large:
 
 def _parts(entry: Entry, pictures: SlidePictures, legend: Legend, large: bool) -> list[_Part]:
     report = entry.report
-    head = [_name(entry), _notes(entry), _facts(report)]
+    head = [_name(entry), _notes(entry), _Part(*fact_grid(report))]
     tail = [_strip(pictures)] if pictures.samples else []
     if pictures.preview is None:
         shares = [_shares(report)] if report.candidates else []
@@ -142,39 +144,22 @@ def _notes(entry: Entry) -> _Part:
     return _Part(height, draw)
 
 
-_FACT_COLUMNS = (0.31, 0.24, 0.26, 0.19)
-_FACT_SIZE = SMALL + 0.1
-
-
-def _facts(report: SlideReport) -> _Part:
-    widths = [WIDTH * share for share in _FACT_COLUMNS]
-    cells = [
-        (place % len(widths), label, wrap(value, _FACT_SIZE, widths[place % len(widths)] - 8, lines=2))
-        for place, (label, value) in enumerate(facts_of(report))
-    ]
-    rows = [cells[start : start + len(widths)] for start in range(0, len(cells), len(widths))]
-    heights = [12.0 + 8.8 * max(len(lines) for _, _, lines in row) for row in rows]
-
-    def draw(pen: Pen, top: float) -> None:
-        for row, height in zip(rows, heights, strict=True):
-            for column, label, lines in row:
-                x = LEFT + sum(widths[:column])
-                pen.text(x, top - 3 - NOTE, label, size=NOTE, color=MUTED)
-                pen.lines(x, top - 12 - NOTE, lines, leading=8.8, size=_FACT_SIZE)
-            top -= height
-
-    return _Part(sum(heights) + (8 if rows else 0), draw)
-
-
 def _qc(report: SlideReport) -> _Part:
     return _Part(qc_height(report), lambda pen, top: draw_qc(pen, report, top))
 
 
 def _legend_of(report: SlideReport, legend: Legend) -> Legend:
-    """The colours that everybody knows, and of the others those that this slide has."""
-    reasons = {figures.reason for figures in report.qc_figures}
-    there = {"artifact region": report.artifacts > 0, "pen": "pen" in reasons, "fold": "fold" in reasons}
-    return [entry for entry in legend if there.get(entry[0], True)]
+    """The colours that are on this slide, or could be: of regions, and of the methods that ran."""
+    ran = {reason_text(figures.reason) for figures in report.qc_figures}
+    named = {label for label, _, kind in legend if kind == "fill"}
+    there = {
+        "kept tile": True,
+        "not kept: paler": True,
+        "region of interest": report.rois > 0,
+        "artifact region": report.artifacts > 0,
+        "other QC": not ran <= named,
+    }
+    return [entry for entry in legend if there.get(entry[0], entry[0] in ran)]
 
 
 def _preview(report: SlideReport, path: Path, legend: Legend, width: float, height: float, *, bars: bool) -> _Part:

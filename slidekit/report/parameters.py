@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from slidekit.report.numerals import significant
-from slidekit.report.privacy import settings_without_paths
-from slidekit.slide.fingerprint import describe_callable
+from slidekit.report.qc_words import qc_text, threshold_text
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.units import Magnification, parse_tile_um
 
-__all__ = ["Parameter", "ParameterGroup", "parameter_groups", "qc_text"]
-
-_SIGNS = {"Or": "|", "And": "&"}
-"""Combinations of QC methods, and how they are written."""
+__all__ = ["Parameter", "ParameterGroup", "parameter_groups"]
 
 
 @dataclass(frozen=True)
@@ -66,20 +60,13 @@ def parameter_groups(spec: ExtractionSpec) -> tuple[ParameterGroup, ...]:
     return tuple(ParameterGroup(title, build(spec)) for title, build in groups)
 
 
-def qc_text(spec: ExtractionSpec) -> str:
-    """The QC methods of a spec on one line, such as ``otsu, blur``; empty where there are none."""
-    return ", ".join(
-        _method_text(method if isinstance(method, str) else describe_callable(method)) for method in spec.qc
-    )
-
-
 def _tiles(spec: ExtractionSpec) -> tuple[Parameter, ...]:
     fields = ("tile_px", "tile_um", "tile_mpp")
-    around = ", ".join(f"{_edge(size)} ({significant(spec.mpp_of(size))} µm/px)" for size in spec.more_um)
+    around = ", ".join(f"{_span(size)} ({significant(spec.mpp_of(size))} µm/px)" for size in spec.more_um)
     return (
         Parameter("Edge", f"{spec.tile_px} px {_edge(spec.tile_um)}", fields),
         Parameter("Resolution", f"{significant(spec.target_mpp)} µm/px", fields),
-        Parameter("Concentric tiles", f"{spec.tile_px} px {around}" if around else "none", ("more_um",)),
+        Parameter("Concentric tiles", f"{spec.tile_px} px of {around}" if around else "none", ("more_um",)),
         *_places(spec),
         Parameter(
             "Tiles over the edge", "kept, padded white" if spec.use_edge_tiles else "left out", ("use_edge_tiles",)
@@ -106,7 +93,12 @@ def _places(spec: ExtractionSpec) -> tuple[Parameter, ...]:
 
 def _edge(tile_um: float | str) -> str:
     size = parse_tile_um(tile_um)
-    return f"at {size}" if isinstance(size, Magnification) else f"= {significant(size)} µm"
+    return f"{'at' if isinstance(size, Magnification) else '='} {_span(tile_um)}"
+
+
+def _span(tile_um: float | str) -> str:
+    size = parse_tile_um(tile_um)
+    return f"{size}" if isinstance(size, Magnification) else f"{significant(size)} µm"
 
 
 def _stride(divisor: float) -> str:
@@ -151,16 +143,20 @@ def _rois(spec: ExtractionSpec) -> tuple[Parameter, ...]:
 
 
 def _qc(spec: ExtractionSpec) -> tuple[Parameter, ...]:
+    of_mask, of_blur = ("qc_filter_threshold",), ("qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp")
+    if not spec.qc:
+        return (Parameter("Methods", "none", ("qc", *of_mask, *of_blur)),)
+    methods, dropped = (
+        Parameter("Methods", qc_text(spec), ("qc",)),
+        Parameter("Tile dropped if", threshold_text(spec), of_mask),
+    )
+    # The words alone: a blur detector that was given as an object has its own settings.
+    if not {"blur", "gaussian", "both"} & {method for method in spec.qc if isinstance(method, str)}:
+        return (replace(methods, fields=("qc", *of_blur)), dropped)
     mpp = spec.qc_blur_mpp
     at = f"{significant(mpp if mpp is not None else 4 * spec.target_mpp)} µm/px"
     blur = f"sigma {spec.qc_blur_radius:g} px at {at}, threshold {spec.qc_blur_threshold:g}"
-    return (
-        Parameter("Methods", qc_text(spec) or "none", ("qc",)),
-        Parameter(
-            "Tile dropped if", f"more than {_share(spec.qc_filter_threshold)} of it is masked", ("qc_filter_threshold",)
-        ),
-        Parameter("Blur detector", blur, ("qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp")),
-    )
+    return (methods, dropped, Parameter("Blur detector", blur, of_blur))
 
 
 def _filters(spec: ExtractionSpec) -> tuple[Parameter, ...]:
@@ -234,35 +230,3 @@ def _run(spec: ExtractionSpec) -> tuple[Parameter, ...]:
 
 def _share(share: float) -> str:
     return f"{significant(share * 100)} %"
-
-
-def _method_text(method: Any) -> str:
-    if isinstance(method, str):
-        return method
-    name = str(method["method"]).rsplit(".", 1)[-1]
-    if name == "Not" and "of" in method:
-        return f"~{_part_text(method['of'], name)}"
-    if name in _SIGNS and "methods" in method:
-        return f" {_SIGNS[name]} ".join(_part_text(part, name) for part in method["methods"])
-    settings = {name: value for name, value in method.items() if name not in ("method", "fingerprint")}
-    if not settings:
-        return name
-    said = ", ".join(f"{key} {_setting_text(value)}" for key, value in settings.items() if value is not None)
-    return f"{name} ({said})" if said else name
-
-
-def _part_text(part: Any, around: str) -> str:
-    """A part of a combination, in brackets where it would read otherwise without."""
-    kind = part.get("method") if isinstance(part, Mapping) else None
-    text = _method_text(part)
-    return f"({text})" if kind in _SIGNS and kind != around else text
-
-
-def _setting_text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    # A file, or a folder for masks, is named by its last part alone: where it lies is nobody's business here.
-    plain = settings_without_paths(value)
-    if isinstance(plain, list) and all(isinstance(one, str | int | float) for one in plain):
-        return " ".join(map(str, plain))
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 from slidekit.errors import ReportError
 from slidekit.report.charts import swatch
+from slidekit.report.flags import share_of
 from slidekit.report.numerals import count, percent
 from slidekit.report.pen import Pen
 from slidekit.report.privacy import settings_without_paths
@@ -46,18 +47,11 @@ _Numbers = tuple[tuple[str, float], ...]
 
 _WIDE: _Numbers = (("of slide", 44.0), ("of tissue", 44.0), ("tiles dropped", 52.0))
 _NARROW: _Numbers = (("of slide", 31.0), ("of tissue", 33.0), ("dropped", 33.0))
-_MOST_SHARE = 1 + 1e-6
-"""A share, and what sums of many parts may be off by."""
 
 
 def tissue_share(figures: QCFigures) -> float | None:
     """Masked share of the tissue; None where it is not known, or is no share (in a damaged file)."""
-    return _share(figures.share_of_tissue)
-
-
-def _share(value: float | None) -> float | None:
-    """A share, or None for what is none: files of slides may be damaged, or have been edited."""
-    return value if value is not None and 0 <= value <= _MOST_SHARE else None
+    return share_of(figures.share_of_tissue)
 
 
 def _amount(value: float | None) -> float | None:
@@ -78,15 +72,20 @@ def qc_rows(reports: Sequence[SlideReport]) -> list[dict[str, Any]]:
             "slide": report.slide,
             "method": figures.method,
             "reason": figures.reason,
-            "share_of_slide": _share(figures.share_of_slide),
-            "share_of_tissue": _share(figures.share_of_tissue),
-            "area_mm2": _amount(figures.area_mm2),
+            "share_of_slide": _rounded(share_of(figures.share_of_slide)),
+            "share_of_tissue": _rounded(share_of(figures.share_of_tissue)),
+            "area_mm2": _rounded(_amount(figures.area_mm2)),
             "tiles_dropped": _amount(figures.tiles_dropped),
             "parameters": _parameters(figures),
         }
         for report in reports
         for figures in report.qc_figures
     ]
+
+
+def _rounded(value: float | None) -> float | None:
+    """To six decimals: a millionth of a slide, or of a mm², is less than a method can tell."""
+    return None if value is None else round(value, 6)
 
 
 def read_qc_table(path: Path) -> list[dict[str, str]]:
@@ -173,7 +172,7 @@ def _draw_head(pen: Pen, x: float, top: float, width: float, numbers: _Numbers) 
 def _draw_method(pen: Pen, figures: QCFigures, x: float, base: float, width: float, numbers: _Numbers) -> None:
     if figures.reason:
         swatch(pen, reason_color(figures.reason), x, base)
-    of_slide, of_tissue = _share(figures.share_of_slide), tissue_share(figures)
+    of_slide, of_tissue = share_of(figures.share_of_slide), tissue_share(figures)
     dropped = figures.tiles_dropped if _amount(figures.tiles_dropped) is not None else None
     said = (
         "–" if of_slide is None else percent(of_slide),

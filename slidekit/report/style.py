@@ -67,7 +67,7 @@ _REASON_COLORS: dict[str, RGB] = {
     Fate.BACKGROUND: (190, 194, 200),
     Fate.OUT_OF_FOCUS: (230, 120, 0),
     "pen": (220, 195, 0),
-    "fold": (110, 70, 20),
+    "fold": (130, 50, 25),
     Fate.UNREADABLE: (178, 24, 43),
     Fate.GRAYSPACE: (126, 122, 116),
     Fate.WHITESPACE: (226, 216, 190),

@@ -14,15 +14,15 @@ from typing import Any
 
 from slidekit.io.atomic import atomic_write_text
 from slidekit.report.flags import BLUR_WARNING, blur_of, flags_of
-from slidekit.report.parameters import qc_text
 from slidekit.report.privacy import without_paths
 from slidekit.report.qc_table import QC_COLUMNS, QC_TABLE, qc_rows
+from slidekit.report.qc_words import qc_text
 from slidekit.report.review import csv_text, write_review
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.report_model import SlideReport
 from slidekit.slide.spec import ExtractionSpec
 
-__all__ = ["STAMP", "extraction_rows", "write_qc_table", "write_tables"]
+__all__ = ["STAMP", "extraction_rows", "plain_cell", "write_qc_table", "write_tables"]
 
 STAMP = "%Y%m%d-%H%M%S"
 """`strftime` format of the time in the names of reports."""
@@ -228,6 +228,11 @@ def _cell(value: Any) -> Any:
         # Ten digits tell slides apart and do not show the last bit of a division.
         return f"{value:.10g}"
     return _harmless(csv_text(value)) if isinstance(value, str) else value
+
+
+def plain_cell(text: str) -> str:
+    """Text of a cell as it was before it was made harmless; names that are no UTF-8 keep their escapes."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def _harmless(text: str) -> str:

@@ -30,8 +30,12 @@ _FILES = {
     _JAPANESE: ("matplotlib_fontja", "fonts/ipaexg.ttf"),
 }
 
-# A line may end behind a space, a separator as names of slides have them, or any ideograph.
-_ATOM = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s_\-./,;\u2e80-\u9fff]*[_\-./,;]*\s*|.")
+# A line may end behind a space, a separator as names of slides have them, or any ideograph; not within a number,
+# between it and its unit, nor within µm/px.
+_ATOM = re.compile(
+    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+    r"|(?:[^\s_\-./,;\u2e80-\u9fff]|(?<=\d)[.,](?=\d)|(?<=\d) (?=%|µm|px)|(?<=µm)/(?=px))*[_\-./,;]*\s*|."
+)
 
 
 @cache

@@ -37,15 +37,16 @@ class LegendEntry(NamedTuple):
 
 # Chosen to differ in lightness as well as in hue: they stay apart in print and for colour-blind readers.
 KEPT = LegendEntry("kept tile", (0, 110, 60), "outline")
+PALE = LegendEntry("not kept: paler", (250, 250, 250), "fill")
 ROI_OUTLINE = LegendEntry("region of interest", (20, 60, 200), "outline")
 BACKGROUND = LegendEntry("background", (120, 120, 120), "fill")
 OUT_OF_FOCUS = LegendEntry("out of focus", (230, 120, 0), "fill")
 PEN = LegendEntry("pen", (220, 195, 0), "fill")
-FOLD = LegendEntry("fold", (110, 70, 20), "fill")
+FOLD = LegendEntry("fold", (130, 50, 25), "fill")
 OTHER_QC = LegendEntry("other QC", (0, 165, 190), "fill")
 ARTIFACT = LegendEntry("artifact region", (205, 0, 95), "hatch")
 
-LEGEND: tuple[LegendEntry, ...] = (KEPT, ROI_OUTLINE, ARTIFACT, BACKGROUND, OUT_OF_FOCUS, PEN, FOLD, OTHER_QC)
+LEGEND: tuple[LegendEntry, ...] = (KEPT, PALE, ROI_OUTLINE, ARTIFACT, BACKGROUND, OUT_OF_FOCUS, PEN, FOLD, OTHER_QC)
 """All colours of a preview, in the order of a legend."""
 
 _BY_REASON: dict[str, LegendEntry] = {
@@ -55,7 +56,7 @@ _BY_REASON: dict[str, LegendEntry] = {
     "fold": FOLD,
 }
 
-_TINT = 0.35
+_TINT, _GRAY_TINT = 0.5, 0.3
 _VEIL = 0.45
 _HATCH_PX = 9
 """Pixels from stroke to stroke, along a row, where lines are one pixel thin."""
@@ -95,10 +96,12 @@ def draw_preview(
     ndarray
         A picture of the same size; `image` is left as it was.
     """
-    picture = _tint(image, masks)
+    picture = image.copy()
     thin = max(1, round(max(image.shape) / 1200))
     if tiles is not None:
         _veil(picture, tiles * np.tile(scale, 2))
+    # Over the veil: under it all tints look alike.
+    _tint(picture, masks)
     if tiles is not None and len(tiles):
         edges = np.concatenate([tiles[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)]) * scale
         cv2.polylines(picture, list(_fixed(edges)), True, KEPT.rgb, thin, cv2.LINE_AA, _SUBPIXEL)
@@ -143,18 +146,26 @@ def _veil(picture: RGBImage, boxes: npt.NDArray[np.float64]) -> None:
     _blend(picture, outside, (255, 255, 255), _VEIL)
 
 
-def _tint(image: RGBImage, masks: Sequence[QCMask]) -> RGBImage:
-    rows, columns, _ = image.shape
+def _tint(picture: RGBImage, masks: Sequence[QCMask]) -> None:
+    """Colour what is masked, in place."""
+    rows, columns, _ = picture.shape
     covered = np.zeros((rows, columns), np.bool_)
-    picture = image.copy()
-    # Background first: it hides what other methods say about glass.
-    for mask in sorted(masks, key=lambda mask: mask.reason != Fate.BACKGROUND):
+    # Background first: it hides what other methods say about glass. Then what has a shape that people know: ink lies
+    # above the plane that is in focus, and would be hidden by that.
+    order = {Fate.BACKGROUND: 0, "pen": 1, "fold": 1}
+    for mask in sorted(masks, key=lambda mask: order.get(mask.reason, 2)):
         entry = _BY_REASON.get(mask.reason, OTHER_QC)
         area = cv2.resize(mask.mask.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA) > 0
         area &= ~covered
         covered |= area
+        if entry is BACKGROUND:
+            # What was taken for glass must still be seen to be tissue, if it is.
+            _blend(picture, area, entry.rgb, _GRAY_TINT)
+            continue
+        # Without the colours below, or yellow over red ink were orange.
+        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        cv2.copyTo(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), area.view(np.uint8), picture)
         _blend(picture, area, entry.rgb, _TINT)
-    return picture
 
 
 def _blend(picture: RGBImage, area: npt.NDArray[np.bool_], rgb: tuple[int, int, int], share: float) -> None:

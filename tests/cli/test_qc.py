@@ -41,6 +41,9 @@ def test_a_table_of_slides_and_a_failed_one(slide, tmp_path) -> None:
     assert re.search(r"^disk +blur +[\d.]+% +[\d.]+% +[\d.]+ +\d+$", result.output, re.MULTILINE)
     assert re.search(r"^ +otsu +[\d.]+% +– +[\d.]+ +\d+$", result.output, re.MULTILINE)
     assert re.search(r"^failed broken: ", result.output, re.MULTILINE)
+    # Lines of progress: no tile was cut, and what failed says why.
+    assert re.search(r"^(done|empty) +disk: \d+ of \d+ tiles left$", result.output, re.MULTILINE)
+    assert re.search(r"^failed +broken: (?!0 tiles)\w", result.output, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["previews", "qc_report.csv"]
 
 
@@ -73,6 +76,32 @@ def test_a_method_is_needed(slide, tmp_path) -> None:
     assert "--qc" in str(result.exception)
 
 
+def test_a_folder_of_plain_images_says_how_to_name_them(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "plain.jpg"), np.full((30, 40, 3), 200, np.uint8))
+
+    result = run(tmp_path, "--qc", "otsu", "--dest", tmp_path / "qc")
+
+    assert isinstance(result.exception, SpecError)
+    assert f"{tmp_path}/*.jpg" in str(result.exception)
+
+
+def test_advice_names_the_command_that_was_called(slide, tmp_path) -> None:
+    result = run(slide, "--qc", "otsu", "--dest", tmp_path, "--qc-filter-threshold", "3")
+
+    assert isinstance(result.exception, SpecError)
+    assert str(result.exception).endswith("See `slidekit qc --help`.")
+
+
+def test_slides_to_look_at_are_named(slide, tmp_path, monkeypatch) -> None:
+    figures = QCFigures(method="pen", reason="pen", share_of_slide=0.1, share_of_tissue=0.2)
+    report = SlideReport(slide="inked", status="done", counts={"kept": 1}, candidates=1, qc_methods=(figures,))
+    monkeypatch.setattr("slidekit.extraction.qc_only.run_qc", lambda *_, **__: {slide: report})
+
+    result = run(slide, "--qc", "pen", "--dest", tmp_path)
+
+    assert "look at: inked (pen marks)" in result.output
+
+
 def test_missing_slides(tmp_path) -> None:
     assert run(tmp_path / "none.svs", "--qc", "otsu").exit_code == 2
 
@@ -88,7 +117,7 @@ def test_long_names_do_not_break_the_table() -> None:
     assert len(lines) == 4
     assert "50.0%" in lines[1]
     assert "artifact region" in lines[2]
-    assert "0 of 0 left" in lines[3]
+    assert "no tile fits" in lines[3]
 
 
 def test_labels_of_artifacts_need_regions(slide, tmp_path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from slidekit.cli import show
-from slidekit.cli.show import RunProgress, report_places, results_table, show_results
+from slidekit.cli import run_progress
+from slidekit.cli.run_progress import RunProgress
+from slidekit.cli.show import report_places, results_table, show_results
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.report_model import SlideReport
 
@@ -70,7 +71,7 @@ def test_other_and_short_reasons_are_left_alone() -> None:
 def test_a_slide_that_takes_long_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     # Arrange
     now = [1000.0]
-    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run_progress.time, "monotonic", lambda: now[0])
     console = Console(file=io.StringIO(), width=80)
     name = "[b]" + "long" * 30
 
@@ -94,7 +95,7 @@ def test_a_slide_that_takes_long_has_a_line_now_and_then(monkeypatch: pytest.Mon
 
 def test_a_terminal_has_its_bars_instead_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run_progress.time, "monotonic", lambda: now[0])
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
 
     progress = RunProgress(console, 1)

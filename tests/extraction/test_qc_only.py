@@ -54,6 +54,11 @@ def test_figures_are_those_of_an_extraction(slides, demo, jobs, spec, tmp_path) 
     assert left == sorted(["qc_report.csv", *(f"previews/{path.stem}.jpg" for path in slides)])
 
 
+def test_an_artifact_label_that_no_region_has_is_refused(slides, demo, here) -> None:
+    with pytest.raises(SpecError, match=r"labelled 'strooma'.*Labels there are: .*stroma"):
+        run_qc(slides, here.model_copy(update={"artifact_labels": ("strooma",)}), rois=demo.rois_dir)
+
+
 def test_tiles_dropped_add_up_with_all_other_reasons(slides, demo, here) -> None:
     for report in run_qc(slides, here, rois=demo.rois_dir).values():
         by_methods = sum(one.tiles_dropped or 0 for one in report.qc_methods)

@@ -5,7 +5,11 @@ import math
 import pytest
 
 from slidekit.report.flags import FLAG_TITLES, flags_of, severity
-from slidekit.slide.report_model import SlideReport
+from slidekit.slide.report_model import QCFigures, SlideReport
+
+
+def masked(reason, share, method=None):
+    return QCFigures(method=method or reason, reason=reason, share_of_slide=0.01, share_of_tissue=share)
 
 
 def codes(report):
@@ -24,6 +28,8 @@ def test_an_ordinary_slide_has_no_flag(report):
         ({"mpp_doubt": "The file says 0.5."}, "mpp", "The file says 0.5."),
         ({"mpp_x": 1.0, "tile_um_x": 128.0, "tile_px": 256}, "enlarged", "enlarged 2 ×: the slide has 1 µm/px"),
         ({"blur_burden": 0.0501}, "blur", "5.0 % of the tissue"),
+        ({"qc_methods": (masked("pen", 0.0501),)}, "pen", "5.0 % of the tissue is taken for pen marks"),
+        ({"qc_methods": (masked("fold", 0.2), masked("fold", 0.3, "mine"))}, "fold", "30.0 % of the tissue"),
         ({"status": "empty", "counts": {"background": 1234}}, "empty", "1,234 of 1,234 candidates are background"),
         ({"status": "skipped", "reason": "No ROI.", "candidates": 0, "counts": {}}, "no_roi", "No ROI."),
         ({"roi_problems": ("Line 3: no number.", "Line 4.")}, "roi_file", "Line 3: no number. And 1 more."),
@@ -46,6 +52,8 @@ def test_each_reason_to_look_at_a_slide_is_flagged(report, fields, code, said):
         {"mpp_x": 0.525, "tile_um_x": 128.0, "tile_px": 256},
         {"blur_burden": math.nan},
         {"unnormalized": 32},
+        {"qc_methods": (masked("pen", 0.05), masked("fold", None), masked("otsu", 0.9))},
+        {"qc_methods": (masked("pen", 7.0), masked("fold", math.nan))},
         {"status": "skipped", "reason": "Finished before."},
         {"status": "skipped", "reason": "No coordinates.", "candidates": 0, "counts": {}, "coordinates": 0},
     ],
@@ -72,6 +80,12 @@ def test_slides_sort_by_gravest_flag_then_blur_then_name(report, failed):
     slides = [report("b"), report("a"), report("blur1", blur_burden=0.1), report("blur2", blur_burden=0.2), failed("f")]
 
     assert [s.slide for s in sorted(slides, key=severity)] == ["f", "blur2", "blur1", "a", "b"]
+
+
+def test_slides_with_pen_marks_sort_by_their_share(report):
+    little, much = (report(name, qc_methods=(masked("pen", share),)) for name, share in (("a", 0.1), ("b", 0.4)))
+
+    assert [s.slide for s in sorted([little, much, report("c", blur_burden=0.1)], key=severity)] == ["c", "b", "a"]
 
 
 def test_an_empty_slide_without_candidates_says_so():

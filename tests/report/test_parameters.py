@@ -11,7 +11,9 @@ def words(**options):
     return {parameter.label: parameter.value for group in parameter_groups(spec) for parameter in group.parameters}
 
 
-@pytest.mark.parametrize("options", [{}, {"normalizer": "macenko"}, {"coordinates": "a.csv"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"normalizer": "macenko"}, {"coordinates": "a.csv"}, {"qc": "otsu"}, {"qc": "both"}]
+)
 def test_every_field_of_the_spec_is_told(options):
     spec = ExtractionSpec.create(tile_px=256, tile_um=128, **options)
 
@@ -26,6 +28,7 @@ def test_every_field_of_the_spec_is_told(options):
         ({}, "Edge", "256 px = 128 µm"),
         ({"tile_um": "20x"}, "Edge", "256 px at 20x"),
         ({"tile_um": "20x"}, "Resolution", "0.5 µm/px"),
+        ({"tile_um": [128, 96.5, "5x"]}, "Concentric tiles", "256 px of 96.5 µm (0.377 µm/px), 5x (2 µm/px)"),
         ({"stride_div": 2}, "Stride", "tile edge / 2 (tiles overlap)"),
         ({"coordinates": "/Doe/hot.csv"}, "Places", "given in hot.csv: centres, level-0 px"),
         ({"roi_filter_method": 0.7}, "A tile is inside", "more than 70 % of its area"),
@@ -81,5 +84,23 @@ def test_combined_methods_are_told_in_words():
 
     said = words(qc=(qc.Otsu() | qc.Pen(inks=["blue"])) & ~qc.Fold())["Methods"]
 
-    assert said.startswith("(Otsu (min_saturation 0.03) | Pen (inks blue, ")
-    assert ") & ~Fold (" in said
+    assert said == "(Otsu or Pen (inks blue)) and not Fold"
+
+
+def test_settings_of_own_methods_stand_where_they_are_not_the_default():
+    from slidekit.slide import qc
+
+    assert words(qc=[qc.Pen(), qc.Fold(), qc.Pen(margin_um=20)])["Methods"] == "Pen, Fold, Pen (margin_um 20)"
+
+
+def test_a_threshold_of_its_own_is_told_with_its_methods():
+    from slidekit.slide import qc
+
+    told = words(qc=["otsu", "pen", qc.Fold(filter_threshold=0.2), qc.Pen(filter_threshold=0.5), _mask])
+
+    assert told["Tile dropped if"] == "more than 60 % of it is masked; pen, Fold: 20 %; Pen: 50 %"
+
+
+@pytest.mark.parametrize(("qc", "there"), [(["blur"], True), (["both"], True), (["otsu", "pen"], False), ([], False)])
+def test_the_blur_detector_is_told_of_where_it_ran(qc, there):
+    assert ("Blur detector" in words(qc=qc)) is there

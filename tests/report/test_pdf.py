@@ -129,7 +129,7 @@ class TestText:
             "native · aperio",
             "12.5 mm² · 40.0 % of the slide",
             "kept tile",
-            "region of interest",
+            "not kept: paler",
             "sample tiles",
             "1,234 candidates of 256 px = 128 µm",
             "53.4 %",

@@ -57,7 +57,7 @@ def test_one_row_a_slide_and_method_in_their_order(tmp_path, report, failed) -> 
         ("b", "pen", "pen"),
         ("b", "otsu", "otsu"),
     ]
-    assert rows[0]["share_of_tissue"] == "0.3333333333"
+    assert rows[0]["share_of_tissue"] == "0.333333"
     # Background says what is tissue: it has no share of it.
     assert rows[2]["share_of_tissue"] == ""
     assert (rows[1]["share_of_slide"], rows[1]["area_mm2"], rows[1]["tiles_dropped"]) == ("0.25", "3.5", "7")
@@ -154,6 +154,7 @@ def test_the_cohort_shows_who_suffers_most_from_what(make_pdf, report) -> None:
     assert "slides above 5 % 2 of 4 2 of 4" in table
     assert "median of the slides 4.0 % 4.0 %" in table
     assert table.index("pen-marked") < table.index("blurred") < table.index("both")
+    assert "no such figures" not in table
     # Those that have none are not among the worst; background is no method to suffer from.
     assert "clean" not in table
     assert "otsu" not in table
@@ -167,6 +168,25 @@ def test_a_large_cohort_shows_the_worst_and_says_so(report) -> None:
     # Heading, note, head, two lines of summary, twenty slides.
     assert len(blocks) == 25
     assert all(block.header is blocks[2] for block in blocks[5:])
+
+
+def test_the_cohort_says_how_many_slides_do_not_count(make_pdf, report, failed) -> None:
+    reports = [report("a", qc_methods=(figures("pen", 0.1),)), report("b"), failed("c")]
+
+    assert "2 slides have no such figures and do not count." in " ".join(text_of(make_pdf(reports)[0]))
+
+
+def test_the_legend_has_the_colours_of_what_ran(make_pdf, report) -> None:
+    # Arrange
+    methods = (figures("pen", 0.01), figures("mine", 0.01), figures("blur", 0.01, reason="out_of_focus"))
+
+    # Act
+    page = next(page for page in text_of(make_pdf([report("one", qc_methods=methods)])[0]) if "kept tile" in page)
+
+    # Assert
+    legend = page[page.index("kept tile") :]
+    for label, there in (("out of focus", True), ("pen", True), ("other QC", True), ("fold", False), ("region", False)):
+        assert (label in legend) is there
 
 
 def test_without_a_method_that_measures_tissue_there_is_no_such_part(report, failed) -> None:

@@ -60,6 +60,12 @@ def test_wrap_breaks_behind_separators_of_names():
     assert all(line.endswith("-") for line in lines[:-1])
 
 
+def test_wrap_breaks_neither_numbers_nor_units():
+    for width in range(64, 150):
+        text = "|".join(wrap("sigma 1.508 µm/px, 1,234 of 20 %", 8, width))
+        assert [part in text for part in ("1.508 µm/px,", "1,234", "20 %")] == [True] * 3
+
+
 def test_wrap_keeps_to_a_number_of_lines():
     lines = wrap("word " * 100, 8, 100, lines=2)
 
