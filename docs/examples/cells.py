@@ -1,7 +1,7 @@
 """Cells drawn over a slide: outlines and centroids, as a picture.
 
 ``python cells.py`` draws a field of nuclei that are known, and says how many were found. ``python cells.py SLIDE
---region X Y WIDTH`` takes a square of a slide, in level-0 pixels.
+--region X Y WIDTH`` takes a square of a slide, in level-0 pixels; ``--mpp`` says the µm/px of an image without any.
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ def draw_cells(
     return picture
 
 
-def draw_region(slide: Path, region: tuple[int, int, int] | None, diam_um: float, **options: float) -> Image.Image:
+def draw_region(
+    slide: Path, region: tuple[int, int, int] | None, diam_um: float, slide_mpp: float | None = None
+) -> Image.Image:
     """A square of a slide, (x, y, width) in level-0 pixels, with its cells."""
-    cells = segment_slide(slide, diam_um=diam_um, **options)
-    with SlideImage(slide) as opened:
+    cells = segment_slide(slide, diam_um=diam_um, slide_mpp=slide_mpp)
+    with SlideImage(slide, mpp=slide_mpp) as opened:
         x, y, width = region or (0, 0, min(opened.dimensions))
         scale = width / SIDE
         columns, rows = (round(side / scale) for side in opened.dimensions)
@@ -70,11 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("slide", type=Path, nargs="?")
     parser.add_argument("--region", type=int, nargs=3, metavar=("X", "Y", "WIDTH"))
+    parser.add_argument("--mpp", type=float)
     parser.add_argument("--diam-um", type=float, default=8.0)
     parser.add_argument("--dest", type=Path, default=Path("cells.png"))
     given = parser.parse_args()
     if given.slide is not None:
-        save(draw_region(given.slide, given.region, given.diam_um), given.dest)
+        save(draw_region(given.slide, given.region, given.diam_um, slide_mpp=given.mpp), given.dest)
         return
     with tempfile.TemporaryDirectory() as folder:
         slide, field = known_field(Path(folder))

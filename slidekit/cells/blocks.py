@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 
-from slidekit.cells.methods.base import SlidePixels
+from slidekit.cells.methods.base import OverviewSlide
 from slidekit.cells.windows import PixelBox
 from slidekit.errors import SlideReadError
 from slidekit.pixels.image import WHITE, RGBImage
+from slidekit.pixels.readers import SlideReader
+from slidekit.pixels.resize import SHORT_LEAD
+from slidekit.pixels.source import choose_source
+from slidekit.pixels.strips import read_resampled
 
 __all__ = ["BlockReader"]
 
@@ -35,9 +40,9 @@ class BlockReader:
         Size of the grid.
     """
 
-    def __init__(self, slide: SlidePixels, columns: int, rows: int) -> None:
-        self._slide = slide
+    def __init__(self, slide: OverviewSlide, columns: int, rows: int) -> None:
         self._size = columns, rows
+        self._pixels = _strict_pixels(slide, columns, rows)
         self._kept: OrderedDict[tuple[int, int], RGBImage] = OrderedDict()
         self._bytes = 0
         self._lost: dict[tuple[int, int], list[PixelBox]] = {}
@@ -100,12 +105,11 @@ class BlockReader:
 
     def _fill(self, image: RGBImage, box: PixelBox) -> list[PixelBox]:
         """Read a rectangle in halves of halves where it is damaged; return what cannot be read."""
-        corner, size = (box.left, box.top), (box.width, box.height)
         try:
-            image[:] = self._slide.overview_window(*self._size, corner=corner, size=size)
+            image[:] = self._pixels(box)
             return []
         except SlideReadError:
-            if max(size) <= _SMALLEST:
+            if max(box.width, box.height) <= _SMALLEST:
                 image[:] = WHITE
                 return [box]
         if box.width >= box.height:
@@ -117,6 +121,24 @@ class BlockReader:
             parts = PixelBox(box.left, box.top, box.right, middle), PixelBox(box.left, middle, box.right, box.bottom)
             images = image[: middle - box.top], image[middle - box.top :]
         return [hole for one, part in zip(images, parts, strict=True) for hole in self._fill(one, part)]
+
+
+def _strict_pixels(slide: OverviewSlide, columns: int, rows: int) -> Callable[[PixelBox], RGBImage]:
+    """Pixels of the grid, as `overview_window` has them; with an error where that shows little damage as white."""
+    reader: SlideReader | None = getattr(slide, "reader", None)
+    if reader is None:
+        return lambda box: slide.overview_window(
+            columns, rows, corner=(box.left, box.top), size=(box.width, box.height)
+        )
+    width, height = slide.dimensions
+    source = choose_source(reader, width / columns, height / rows, resample="fast").averaged()
+    pixel_x, pixel_y = source.scale_x * source.downsample_x, source.scale_y * source.downsample_y
+
+    def read(box: PixelBox) -> RGBImage:
+        x, y = box.left * pixel_x, box.top * pixel_y
+        return read_resampled(reader, source, x, y, box.width, box.height, most_lead=SHORT_LEAD)
+
+    return read
 
 
 def _blocks_of(box: PixelBox) -> list[tuple[int, int]]:

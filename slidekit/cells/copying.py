@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.cells.canvas import CHUNK_PX
-from slidekit.cells.store import StoreWriter
 from slidekit.cells.windows import PixelBox
+from slidekit.cells.writing import StoreWriter
 
 if TYPE_CHECKING:
     from slidekit.cells.stored import StoredCells
@@ -42,6 +42,6 @@ def copy_cells(source: StoredCells, writer: StoreWriter, keep: npt.NDArray[np.bo
     for top in range(0, rows, CHUNK_PX):
         for left in range(0, columns, CHUNK_PX):
             box = PixelBox(left, top, min(left + CHUNK_PX, columns), min(top + CHUNK_PX, rows))
-            labels = np.asarray(source.masks[box.top : box.bottom, box.left : box.right])
+            labels = source.labels_in(box)
             if labels.any():
                 writer.write_part(box, numbers[labels])

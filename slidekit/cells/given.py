@@ -8,11 +8,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.cells.facts import CellFacts
 from slidekit.cells.found import CellTable
 from slidekit.cells.measure import SHAPE_COLUMNS, Columns, measure_polygons
+from slidekit.cells.values import class_names
+from slidekit.cells.windows import CellFrame
 from slidekit.errors import CellError, SpecError
 
-__all__ = ["checked_measures", "given_centroids", "given_outlines", "numbered_classes"]
+__all__ = [
+    "both_mpp",
+    "checked_measures",
+    "given_centroids",
+    "given_facts",
+    "given_outlines",
+    "numbered_classes",
+]
 
 
 def given_outlines(outlines: Sequence[npt.ArrayLike], slide_mpp: tuple[float, float]) -> CellTable:
@@ -88,10 +98,45 @@ def numbered_classes(classes: Sequence[str | None], count: int) -> tuple[npt.NDA
     Raises
     ------
     SpecError
-        If there are not as many as cells.
+        If there are not as many as cells, or one is no name.
     """
-    if len(classes) != count:
-        raise SpecError(f"{len(classes)} classes for {count} cells.", mend="Give one for each.")
-    names = tuple(sorted({name for name in classes if name is not None}))
+    given = class_names(classes, count)
+    names = tuple(sorted({name for name in given if name is not None}))
     places = {name: float(place) for place, name in enumerate(names)}
-    return np.array([-1.0 if name is None else places[name] for name in classes], np.float64), names
+    return np.array([-1.0 if name is None else places[name] for name in given], np.float64), names
+
+
+def both_mpp(mpp: float | Sequence[float]) -> tuple[float, float]:
+    """Take µm/px of level 0, the same along x and y or not.
+
+    Raises
+    ------
+    SpecError
+        If it is no positive number, or not two of them.
+    """
+    both = tuple(mpp) if isinstance(mpp, Sequence | np.ndarray) and not isinstance(mpp, str) else (mpp, mpp)
+    if len(both) != 2 or not all(_is_positive(one) for one in both):
+        raise SpecError(f"slide_mpp={mpp!r} makes no sense.", mend="Give µm/px of level 0, such as 0.25.")
+    return float(both[0]), float(both[1])
+
+
+def given_facts(
+    slide: str, dimensions: tuple[int, int], slide_mpp: float | Sequence[float], mpp: float, source: str
+) -> CellFacts:
+    """What is known of cells that came as outlines or places.
+
+    Raises
+    ------
+    SpecError
+        If a length or a size is no positive number.
+    """
+    both = both_mpp(slide_mpp)
+    if not _is_positive(mpp) or len(dimensions) != 2 or min(dimensions) < 1:
+        raise SpecError(f"mpp={mpp!r}, dimensions={dimensions!r} make no sense.", mend="Give positive numbers.")
+    size = int(dimensions[0]), int(dimensions[1])
+    frame = CellFrame.at(mpp, size, both)
+    return CellFacts(slide, size, both, (frame.columns, frame.rows), method={"name": source}, has_masks=False)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(0 < value < np.inf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.cells.detections import Detections, read_detections
+from slidekit.cells.opening import opened_slide
 from slidekit.cells.segmentation import Segmentation
 from slidekit.cells.slideflow import load_slideflow
 from slidekit.errors import CellError, SpecError
@@ -36,6 +36,7 @@ def import_cells(
     unit: Unit = "px",
     mpp: float = 0.5,
     bounds_origin: tuple[float, float] | None = None,
+    slide_mpp: float | None = None,
 ) -> Segmentation:
     """Take cells from a file of another program.
 
@@ -56,6 +57,8 @@ def import_cells(
         µm/px at which the cells are seen as an image.
     bounds_origin
         Where QuPath's pixel (0, 0) lies, level-0 pixels; by default as the slide's file says (MIRAX).
+    slide_mpp
+        µm/px of level 0, over what the file of `slide` says.
 
     Returns
     -------
@@ -70,13 +73,14 @@ def import_cells(
         If a table cannot be used; with its line.
     SpecError
         If `geometry` is unknown.
+    SlideOpenError, MissingMPPError
+        If the file of the slide is none, or its µm/px is unknown.
     """
     path = Path(path).expanduser()
     if geometry not in ("cell", "nucleus"):
         raise SpecError(f"geometry={geometry!r} is unknown.", mend="Use cell or nucleus.")
     suffix = path.suffix.lower()
-    with ExitStack() as stack:
-        opened = slide if isinstance(slide, SlideImage) else stack.enter_context(SlideImage(Path(slide)))
+    with opened_slide(slide, slide_mpp) as opened:
         where = opened.bounds_origin if bounds_origin is None else bounds_origin
         if suffix in _JSON:
             found = _of_detections(read_detections(path, nucleus=geometry == "nucleus"), where, opened, mpp, path)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from slidekit.cells.outlines import paint_outlines
-from slidekit.cells.windows import CellFrame
+from slidekit.cells.windows import PixelBox
 from slidekit.slide.roi.fill import Raster
 
 if TYPE_CHECKING:
-    import zarr
-
     from slidekit.cells.stored import StoredCells
 
 __all__ = ["painted_region", "stored_region"]
@@ -23,21 +21,20 @@ _BAND = 1024
 
 
 def stored_region(
-    masks: zarr.Array[Any], frame: CellFrame, box: tuple[float, float, float, float], size: tuple[int, int]
+    cells: StoredCells, box: tuple[float, float, float, float], size: tuple[int, int]
 ) -> npt.NDArray[np.uint32]:
     """Take labels from the masks: those of the pixels in which the centres of the image's pixels lie.
 
     Parameters
     ----------
-    masks
-        Label image of the whole slide.
-    frame
-        Its pixels.
+    cells
+        Cells with masks.
     box
         x, y, width, height, level-0 pixels.
     size
         Columns and rows of the image.
     """
+    frame = cells.frame
     across = _pixels_under(box[0], box[2], size[0], frame.pixel[0])
     down = _pixels_under(box[1], box[3], size[1], frame.pixel[1])
     image = np.zeros((size[1], size[0]), np.uint32)
@@ -48,7 +45,7 @@ def stored_region(
     left, right = int(across[columns[0]]), int(across[columns[-1]]) + 1
     for band in np.split(rows, np.flatnonzero(np.diff(down[rows] // _BAND)) + 1):
         top, bottom = int(down[band[0]]), int(down[band[-1]]) + 1
-        part = np.asarray(masks[top:bottom, left:right])
+        part = cells.labels_in(PixelBox(left, top, right, bottom))
         image[np.ix_(band, columns)] = part[np.ix_(down[band] - top, across[columns] - left)]
     return image
 

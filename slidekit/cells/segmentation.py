@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,23 +14,28 @@ import shapely
 
 from slidekit.cells.copying import copy_cells
 from slidekit.cells.facts import CellFacts
-from slidekit.cells.files import write_csv, write_geojson
+from slidekit.cells.filed import FiledCells
 from slidekit.cells.found import CellTable
-from slidekit.cells.given import checked_measures, given_centroids, given_outlines, numbered_classes
-from slidekit.cells.store import StoreWriter, new_group, open_group, saved_group, store_path
-from slidekit.cells.stored import StoredCells
-from slidekit.cells.windows import CellFrame
-from slidekit.errors import CellError, SpecError
+from slidekit.cells.given import (
+    both_mpp,
+    checked_measures,
+    given_centroids,
+    given_facts,
+    given_outlines,
+    numbered_classes,
+)
+from slidekit.cells.store import new_group, open_group, ready_dest, saved_group, store_path
+from slidekit.cells.writing import StoreWriter
+from slidekit.errors import SpecError
 from slidekit.slide.roi import ROI, ROISet, load_rois
 
 if TYPE_CHECKING:
-    import pandas as pd
     import zarr
 
 __all__ = ["Segmentation"]
 
 
-class Segmentation(StoredCells):
+class Segmentation(FiledCells):
     """The cells of a slide: label image, outlines, centroids and measures.
 
     Cell k (from 1) is row k − 1 of everything. `segment_slide` makes one, `open` reads one back; neither reads more
@@ -55,11 +60,11 @@ class Segmentation(StoredCells):
         Raises
         ------
         CellError
-            If there are no cells of slidekit's.
+            If there are no cells of slidekit's, or some of their files are missing or cut off.
         MissingExtraError
             If zarr is not installed.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         group, facts, count = open_group(path)
         return cls(group, facts, count, path)
 
@@ -102,8 +107,8 @@ class Segmentation(StoredCells):
         CellError
             If an outline is none.
         """
-        cells = given_outlines(outlines, _both(slide_mpp))
-        return cls._given(cells, _facts(slide, dimensions, slide_mpp, mpp, source), classes, measures)
+        cells = given_outlines(outlines, both_mpp(slide_mpp))
+        return cls._given(cells, given_facts(slide, dimensions, slide_mpp, mpp, source), classes, measures)
 
     @classmethod
     def from_centroids(
@@ -125,7 +130,7 @@ class Segmentation(StoredCells):
         CellError
             If places are no finite numbers.
         """
-        facts = replace(_facts(slide, dimensions, slide_mpp, mpp, source), has_outlines=False)
+        facts = replace(given_facts(slide, dimensions, slide_mpp, mpp, source), has_outlines=False)
         return cls._given(given_centroids(centroids), facts, classes, measures)
 
     @classmethod
@@ -153,7 +158,7 @@ class Segmentation(StoredCells):
         Parameters
         ----------
         path
-            A folder whose name ends in ``.zarr``, or a folder that gets ``{slide}.cells.zarr``.
+            A folder whose name ends in ``.zarr``, or a folder that gets ``{slide}.cells.zarr``; it is made.
         overwrite
             Replace cells that slidekit has written there.
 
@@ -168,6 +173,7 @@ class Segmentation(StoredCells):
             If something stands there that may not be replaced.
         """
         dest = store_path(path, self.slide)
+        ready_dest(dest, overwrite=overwrite)
         self._copied(None, saved_group(dest, overwrite=overwrite))
         return dest
 
@@ -193,7 +199,7 @@ class Segmentation(StoredCells):
         Raises
         ------
         SpecError
-            If there is no such column.
+            If there is no such column, or a limit is no number.
         """
         keep = np.ones(len(self), np.bool_)
         for name, limit in limits.items():
@@ -201,6 +207,8 @@ class Segmentation(StoredCells):
             if kind not in ("min", "max") or column not in self.columns:
                 known = ", ".join(self.columns)
                 raise SpecError(f"{name} limits nothing.", mend=f"Give min_ or max_ and one of {known}.")
+            if isinstance(limit, bool) or not isinstance(limit, int | float | np.number) or np.isnan(limit):
+                raise SpecError(f"{name}={limit!r} is no number.", mend="Give one.")
             values = self.column(column)
             keep &= values >= limit if kind == "min" else values <= limit
         return self.take(keep)
@@ -231,76 +239,12 @@ class Segmentation(StoredCells):
 
     def take(self, keep: npt.NDArray[np.bool_]) -> Segmentation:
         """Those cells that an array (n,) of bool chooses, numbered anew."""
+        keep = np.asarray(keep)
         if keep.shape != (len(self),) or keep.dtype != np.bool_:
             raise SpecError(f"{keep.dtype} of {keep.shape} chooses no cells.", mend=f"Give {len(self)} bools.")
         group, count = self._copied(keep, nullcontext(new_group()))
         return type(self)(group, self.facts, count)
 
-    # --- files -------------------------------------------------------------------------------------------------
-
-    def to_geojson(
-        self,
-        path: str | Path,
-        kind: Literal["outlines", "centroids"] = "outlines",
-        classes: Sequence[str | None] | Callable[[pd.DataFrame], Sequence[str | None]] | None = None,
-        *,
-        bounds_origin: tuple[float, float] | None = None,
-    ) -> Path:
-        """Write detections that QuPath opens: drop the file on the slide, or *File › Import objects from file*.
-
-        Parameters
-        ----------
-        path
-            File to write; an existing one is replaced, in one step.
-        kind
-            ``outlines``: polygons; ``centroids``: points.
-        classes
-            Class of each cell, or a function of `table` that says it; by default the cells' own.
-        bounds_origin
-            ``openslide.bounds-x``, ``openslide.bounds-y`` of the slide, where QuPath's pixel (0, 0) lies; by default as
-            the slide's file said.
-
-        Raises
-        ------
-        SpecError
-            If `kind` is unknown, or there are not as many classes as cells.
-        CellError
-            If outlines are asked for and only centroids are known.
-        """
-        if kind not in ("outlines", "centroids"):
-            raise SpecError(f"kind={kind!r} is unknown.", mend="Use outlines or centroids.")
-        if kind == "outlines" and not self.facts.has_outlines:
-            what = f"Of the cells of {self.slide} only the centroids are known."
-            raise CellError(what, mend='Use kind="centroids".')
-        named = self.classes if classes is None else classes(self.table) if callable(classes) else classes
-        if named is not None and len(named) != len(self):
-            raise SpecError(f"{len(named)} classes for {len(self)} cells.", mend="Give one for each.")
-        origin = self.facts.bounds_origin if bounds_origin is None else bounds_origin
-        write_geojson(Path(path), self.parts(), kind, named, origin)
-        return Path(path)
-
-    def to_csv(self, path: str | Path) -> Path:
-        """Write `table` as CSV; an existing file is replaced, in one step."""
-        write_csv(Path(path), self.parts(), self.facts.classes)
-        return Path(path)
-
     def __repr__(self) -> str:
         rows, columns = self.shape
         return f"Segmentation({self.slide!r}, {len(self)} cells, {columns} × {rows} px at {self.mpp:.4g} µm/px)"
-
-
-def _both(mpp: float | tuple[float, float]) -> tuple[float, float]:
-    both = mpp if isinstance(mpp, tuple) else (mpp, mpp)
-    if not all(0 < value < np.inf for value in both):
-        raise SpecError(f"slide_mpp={mpp!r} makes no sense.", mend="Give µm/px of level 0, such as 0.25.")
-    return float(both[0]), float(both[1])
-
-
-def _facts(
-    slide: str, dimensions: tuple[int, int], slide_mpp: float | tuple[float, float], mpp: float, source: str
-) -> CellFacts:
-    both = _both(slide_mpp)
-    if not 0 < mpp < np.inf or min(dimensions) < 1:
-        raise SpecError(f"mpp={mpp!r}, dimensions={dimensions!r} make no sense.", mend="Give positive numbers.")
-    frame = CellFrame.at(mpp, dimensions, both)
-    return CellFacts(slide, dimensions, both, (frame.columns, frame.rows), method={"name": source}, has_masks=False)

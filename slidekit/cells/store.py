@@ -14,25 +14,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-import numpy.typing as npt
-
-from slidekit.cells.canvas import CHUNK_PX
 from slidekit.cells.facts import FORMAT, SCHEMA, CellFacts
-from slidekit.cells.found import CellTable
-from slidekit.cells.windows import PixelBox
 from slidekit.errors import CellError, DatasetError, MissingExtraError
+from slidekit.wording import some_of
 
 if TYPE_CHECKING:
     import zarr
 
 __all__ = [
     "SUFFIX",
-    "StoreWriter",
+    "UNREADABLE",
     "check_dest",
+    "make_folder",
     "new_group",
     "open_group",
+    "ready_dest",
     "saved_group",
+    "say_damaged",
     "store_path",
     "zarr_library",
 ]
@@ -40,93 +38,15 @@ __all__ = [
 SUFFIX = ".cells.zarr"
 """End of the name of a slide's cells."""
 
-_ROWS_A_CHUNK = 1 << 14
-_VERTICES_A_CHUNK = 1 << 16
+_BYTES_KEY = "bytes"
+"""Size of all files of a store but the one that it is written into."""
+
+_ATTRIBUTES = "zarr.json"
+
+UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
+"""What zarr and its codecs raise on damaged files."""
 
 _MEND = "Give a folder that slidekit has written, such as {slide}" + SUFFIX + "."
-
-
-class StoreWriter:
-    """Writes a store piece by piece; memory does not grow with the number of cells.
-
-    Parameters
-    ----------
-    group
-        An empty group.
-    facts
-        What is known before; `finish` takes the final word.
-    """
-
-    def __init__(self, group: zarr.Group, facts: CellFacts) -> None:
-        self.count = 0
-        self._group = group
-        self._facts = facts
-        self._held: dict[str, list[npt.NDArray[Any]]] = {}
-        self._written: dict[str, int] = {}
-        self._masks: zarr.Array[Any] | None = None
-        if facts.has_masks:
-            columns, rows = facts.size
-            self._masks = group.create_array(
-                "masks",
-                shape=(rows, columns),
-                chunks=(min(CHUNK_PX, rows), min(CHUNK_PX, columns)),
-                dtype="uint32",
-                fill_value=0,
-                compressors=_codec(),
-                dimension_names=("row", "column"),
-            )
-
-    def write_part(self, box: PixelBox, labels: npt.NDArray[np.uint32]) -> None:
-        """Write a whole chunk of the masks."""
-        assert self._masks is not None
-        self._masks[box.top : box.bottom, box.left : box.right] = labels
-
-    def add(self, cells: CellTable) -> None:
-        """Append cells."""
-        self.count += len(cells)
-        for name, values in cells.columns.items():
-            self._hold(f"table/{name}", values, _ROWS_A_CHUNK)
-        if self._facts.has_outlines:
-            self._hold("outlines/vertices", cells.vertices, _VERTICES_A_CHUNK)
-            self._hold("outlines/counts", cells.counts, _ROWS_A_CHUNK)
-
-    def finish(self, facts: CellFacts) -> None:
-        """Write what is held, and the attributes."""
-        for name in self._held:
-            self._flush(name, 1)
-        self._group.attrs.put({**facts.attributes(), "count": self.count})
-
-    def _hold(self, name: str, values: npt.NDArray[Any], most: int) -> None:
-        if name not in self._held:
-            self._held[name], self._written[name] = [], 0
-            self._group.create_array(
-                name,
-                shape=(0, *values.shape[1:]),
-                chunks=(most, *values.shape[1:]),
-                dtype=values.dtype,
-                compressors=_codec(),
-            )
-        held = self._held[name]
-        held.append(values)
-        if sum(map(len, held)) >= most:
-            self._flush(name, most)
-
-    def _flush(self, name: str, most: int) -> None:
-        """Write what is held in whole lots of `most`, so that no chunk is written twice."""
-        values = np.concatenate(self._held[name])
-        end = len(values) - len(values) % most
-        array = self._group[name]
-        start = self._written[name]
-        array.resize((start + end, *values.shape[1:]))  # type: ignore[union-attr]
-        array[start : start + end] = values[:end]  # type: ignore[index]
-        self._written[name] = start + end
-        self._held[name] = [values[end:]]
-
-
-def _codec() -> Any:
-    from zarr.codecs import BloscCodec
-
-    return BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
 
 
 def zarr_library() -> Any:
@@ -148,7 +68,7 @@ def zarr_library() -> Any:
 
 def store_path(dest: str | Path, slide: str) -> Path:
     """Where a slide's cells go: `dest` itself where it ends in ``.zarr``, else ``{slide}.cells.zarr`` in it."""
-    dest = Path(dest)
+    dest = Path(dest).expanduser()
     return dest if dest.suffix == ".zarr" else dest / f"{slide}{SUFFIX}"
 
 
@@ -180,6 +100,33 @@ def check_dest(dest: Path, *, overwrite: bool) -> None:
         raise CellError(error.message, mend=error.mend, path=error.path) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for cells, and what it lies in, where they are missing.
+
+    Raises
+    ------
+    CellError
+        If it cannot be made: a file stands in the way, or it must not be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot be made a folder for cells ({error.strerror or type(error).__name__})."
+        raise CellError(what, mend="Choose another dest: a folder, or a place in one.", path=folder) from error
+
+
+def ready_dest(dest: Path, *, overwrite: bool) -> None:
+    """As `check_dest`; the folder to write into is made where it is missing.
+
+    Raises
+    ------
+    CellError
+        If it cannot be made, or something stands at the place that may not be replaced.
+    """
+    make_folder(dest.parent)
+    check_dest(dest, overwrite=overwrite)
+
+
 @contextmanager
 def saved_group(dest: Path, *, overwrite: bool = False) -> Iterator[zarr.Group]:
     """Make a group on disk that takes its name only when the block ends without an error.
@@ -206,8 +153,10 @@ def saved_group(dest: Path, *, overwrite: bool = False) -> Iterator[zarr.Group]:
         with whole_folder(dest, overwrite=overwrite) as part:
             group = library.create_group(part, zarr_format=3)
             yield group
-            # A later overwrite knows by this list what is its own.
-            group.attrs.put({**group.attrs.asdict(), FILES_KEY: list_files(part)})
+            # A later overwrite knows by this list what is its own, and whoever opens it whether all is there.
+            files = list_files(part)
+            whole = {FILES_KEY: files, _BYTES_KEY: _size_of(part, files)}
+            group.attrs.put({**group.attrs.asdict(), **whole})
     except DatasetError as error:
         raise CellError(error.message, mend=error.mend, path=error.path) from error
 
@@ -218,14 +167,16 @@ def open_group(path: str | Path) -> tuple[zarr.Group, CellFacts, int]:
     Raises
     ------
     CellError
-        If there is none, it is no store of cells, or of a later version.
+        If there is none, it is no store of cells, of a later version, or files of it are missing or cut off.
     MissingExtraError
         If zarr is not installed.
     """
     library = zarr_library()
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_dir():
         raise CellError("there are no cells.", mend=_MEND, path=path)
+    if not (path / _ATTRIBUTES).is_file():
+        raise CellError("is no store of cells.", mend=_MEND, path=path)
     try:
         group = library.open_group(path, mode="r", zarr_format=3)
         attributes = group.attrs.asdict()
@@ -234,7 +185,48 @@ def open_group(path: str | Path) -> tuple[zarr.Group, CellFacts, int]:
         if attributes.get("schema") != SCHEMA:
             what = f"is a store of cells of version {attributes.get('schema')!r}; this slidekit reads {SCHEMA}."
             raise CellError(what, mend="Install the slidekit that wrote it, or a newer one.", path=path)
-        return group, CellFacts.of(attributes), int(attributes["count"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        what = f"is a damaged store of cells ({type(error).__name__}: {error})."
-        raise CellError(what, mend="Segment the slide again.", path=path) from error
+        facts, count = CellFacts.of(attributes), int(attributes["count"])
+        _check_files(path, attributes)
+        _check_shapes(path, group, facts, count)
+        return group, facts, count
+    except UNREADABLE as error:
+        raise say_damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def say_damaged(path: Path | None, why: str) -> CellError:
+    """Make the error of a store that is not whole."""
+    mend = "Remove the folder and find the cells again, or put back a copy of it."
+    return CellError(f"is a damaged store of cells ({why}).", mend=mend, path=path)
+
+
+def _size_of(folder: Path, files: list[str]) -> int:
+    return sum((folder / name).stat().st_size for name in files if name != _ATTRIBUTES)
+
+
+def _check_files(path: Path, attributes: dict[str, Any]) -> None:
+    """Compare files with those that were written: zarr takes a missing one for zeros."""
+    from slidekit.export.folder import FILES_KEY
+
+    files = [str(name) for name in attributes.get(FILES_KEY, ())]
+    missing = [name for name in files if not (path / name).is_file()]
+    if missing:
+        raise say_damaged(path, f"{len(missing)} of {len(files)} files are missing: {some_of(missing, 3)}")
+    size = attributes.get(_BYTES_KEY)
+    if size is not None and (there := _size_of(path, files)) != size:
+        raise say_damaged(path, f"its files have {there} bytes, and {size} were written")
+
+
+def _check_shapes(path: Path, group: zarr.Group, facts: CellFacts, count: int) -> None:
+    arrays = {f"table/{name}": array for name, array in cast("zarr.Group", group["table"]).arrays()}
+    shapes = dict.fromkeys(arrays, (count,))
+    if facts.has_outlines:
+        arrays["outlines/counts"] = cast("zarr.Array[Any]", group["outlines/counts"])
+        shapes["outlines/counts"] = (count,)
+    if facts.has_masks:
+        arrays["masks"] = cast("zarr.Array[Any]", group["masks"])
+        shapes["masks"] = (facts.size[1], facts.size[0])  # type: ignore[assignment]
+    for name, array in arrays.items():
+        if array.shape != shapes[name]:
+            raise say_damaged(path, f"{name} has the shape {array.shape}, not {shapes[name]}")
+    if not {"table/x", "table/y"} <= arrays.keys():
+        raise say_damaged(path, "there are no centroids")

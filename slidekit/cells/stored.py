@@ -12,7 +12,9 @@ import numpy.typing as npt
 from slidekit.cells.facts import CellFacts
 from slidekit.cells.found import CellTable
 from slidekit.cells.region import painted_region, stored_region
-from slidekit.cells.windows import CellFrame
+from slidekit.cells.store import UNREADABLE, say_damaged
+from slidekit.cells.values import whole_number
+from slidekit.cells.windows import CellFrame, PixelBox
 from slidekit.errors import CellError, SpecError
 
 if TYPE_CHECKING:
@@ -138,12 +140,27 @@ class StoredCells:
         """
         if not (width > 0 and height > 0 and columns > 0 and rows > 0):
             raise SpecError("A region without area has no labels.", mend="Give a size of more than 0.")
+        if not np.isfinite([x, y, width, height]).all():
+            raise SpecError(f"A region at ({x}, {y}) is nowhere.", mend="Give finite numbers, level-0 pixels.")
+        columns, rows = whole_number("columns", columns), whole_number("rows", rows)
         if self.masks is not None:
-            return stored_region(self.masks, self.frame, (x, y, width, height), (columns, rows))
+            return stored_region(self, (x, y, width, height), (columns, rows))
         if not self.facts.has_outlines:
             what = f"Of the cells of {self.slide} only the centroids are known."
             raise CellError(what, mend="Import outlines, or segment the slide.")
         return painted_region(self, (x, y, width, height), (columns, rows))
+
+    def labels_in(self, box: PixelBox) -> npt.NDArray[np.uint32]:
+        """A part of the masks, in their pixels.
+
+        Raises
+        ------
+        CellError
+            If there are no masks, or they cannot be decoded.
+        """
+        if not self.facts.has_masks:
+            raise CellError(f"There are no masks of the cells of {self.slide}.", mend="Use region, which paints them.")
+        return self._array("masks", (slice(box.top, box.bottom), slice(box.left, box.right)))
 
     # --- places and measures -----------------------------------------------------------------------------------
 
@@ -221,5 +238,8 @@ class StoredCells:
             columns = {name: self.column(name, rows) for name in self.columns}
             yield CellTable(columns, vertices, counts[rows])
 
-    def _array(self, name: str, rows: slice) -> npt.NDArray[Any]:
-        return np.asarray(self._group[name][rows])  # type: ignore[index]
+    def _array(self, name: str, part: slice | tuple[slice, ...]) -> npt.NDArray[Any]:
+        try:
+            return np.asarray(self._group[name][part])  # type: ignore[index]
+        except UNREADABLE as error:
+            raise say_damaged(self.path, f"{name}: {type(error).__name__}: {error}") from error

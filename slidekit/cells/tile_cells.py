@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from slidekit.cells.canvas import CHUNK_PX
 from slidekit.cells.outlines import paint_outlines
 from slidekit.cells.store import store_path
+from slidekit.cells.windows import PixelBox
 from slidekit.errors import CellError
 from slidekit.pixels.image import RGBImage
 from slidekit.slide.coordinates import Coordinates
@@ -49,7 +51,7 @@ class CellsAsTiles:
     """
 
     def __init__(self, cells: StoredCells, apply_masks: bool) -> None:
-        if apply_masks and cells.masks is None and not cells.facts.has_outlines:
+        if apply_masks and not cells.facts.has_masks and not cells.facts.has_outlines:
             raise CellError(
                 f"Of the cells of {cells.slide} only the centroids are known: nothing says what is outside of a cell.",
                 mend="Use apply_masks=False (--no-apply-masks), or import outlines.",
@@ -109,19 +111,18 @@ class CellsAsTiles:
         ndarray (rows, columns), bool
             By the centres of pixels: from the masks where there are some, else from the outline.
         """
-        if self._cells.masks is None:
+        if not self._cells.facts.has_masks:
             return self._painted(cell_id, box, size)
         frame = self._cells.frame
         column = _pixels(box[0], box[2], size[0], frame.pixel[0])
         row = _pixels(box[1], box[3], size[1], frame.pixel[1])
         inside = np.zeros((size[1], size[0]), np.bool_)
-        high, wide = self._cells.masks.chunks
         ys = np.flatnonzero((row >= 0) & (row < frame.rows))
         xs = np.flatnonzero((column >= 0) & (column < frame.columns))
-        for down in np.unique(row[ys] // high).tolist():
-            for across in np.unique(column[xs] // wide).tolist():
-                y, x = ys[row[ys] // high == down], xs[column[xs] // wide == across]
-                part = self._chunk(down, across)[np.ix_(row[y] - down * high, column[x] - across * wide)]
+        for down in np.unique(row[ys] // CHUNK_PX).tolist():
+            for across in np.unique(column[xs] // CHUNK_PX).tolist():
+                y, x = ys[row[ys] // CHUNK_PX == down], xs[column[xs] // CHUNK_PX == across]
+                part = self._chunk(down, across)[np.ix_(row[y] - down * CHUNK_PX, column[x] - across * CHUNK_PX)]
                 inside[np.ix_(y, x)] = part == cell_id
         return inside
 
@@ -131,10 +132,10 @@ class CellsAsTiles:
             if key in self._chunks:
                 self._chunks.move_to_end(key)
                 return self._chunks[key]
-        masks = self._cells.masks
-        assert masks is not None
-        high, wide = masks.chunks
-        found = np.asarray(masks[down * high : (down + 1) * high, across * wide : (across + 1) * wide], np.uint32)
+        frame = self._cells.frame
+        left, top = across * CHUNK_PX, down * CHUNK_PX
+        box = PixelBox(left, top, min(left + CHUNK_PX, frame.columns), min(top + CHUNK_PX, frame.rows))
+        found = self._cells.labels_in(box)
         with self._lock:
             self._chunks[key] = found
             while len(self._chunks) > _CHUNKS_KEPT:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from slidekit.cells.windows import CellFrame, CellWindow
+from slidekit.errors import QCError
 from slidekit.slide.gridded import GriddedSlide
 from slidekit.slide.image import SlideImage
 from slidekit.slide.qc import QCMask, make_masks, resolve_methods
@@ -29,7 +30,8 @@ class Tissue:
     Parameters
     ----------
     slide
-        Of a `WSI` what its QC masks discard is left out, and its regions of interest count by its `roi_method`.
+        Of a `WSI` what its QC masks discard is left out, and so are its artifact regions; its regions of interest count
+        by its `roi_method`.
     mask
         More to leave out.
     mpp
@@ -46,23 +48,24 @@ class Tissue:
         self._masks: list[QCMask] = []
         self._polygons: list[shapely.Polygon] = []
         self._outside = False
+        removed: list[shapely.Polygon] = []
         if isinstance(slide, GriddedSlide):
             self._masks += slide.qc_masks
             self._polygons = [roi.polygon for roi in slide.rois]
             self._outside = slide.spec.roi_method == "outside"
-        if isinstance(mask, np.ndarray):
-            given = mask
-            methods: list[Callable[..., Any]] = [lambda _: given]
-        else:
-            methods = resolve_methods(mask)
+            removed = [roi.polygon for roi in slide.artifacts]
+        methods = [_as_method(mask, slide)] if isinstance(mask, np.ndarray) else resolve_methods(mask)
         seen = _Seen(slide, mpp)
         self._masks += [made for method in methods for made in make_masks(method, seen, 1.0)]
         self._tree = shapely.STRtree(self._polygons) if self._polygons else None
+        self._removed = shapely.STRtree(removed) if removed else None
 
     def has(self, window: CellWindow, frame: CellFrame) -> bool:
         """Whether a cell that counts may have its centroid in a window's core."""
         core, (width, height) = window.core, frame.pixel
         box = core.left * width, core.top * height, core.right * width, core.bottom * height
+        if self._removed is not None and len(self._removed.query(shapely.box(*box), predicate="within")):
+            return False
         if self._tree is not None:
             area = shapely.box(*box)
             if not self._outside and not len(self._tree.query(area, predicate="intersects")):
@@ -97,9 +100,9 @@ class Tissue:
             row = np.clip(y * (rows / self._dimensions[1]), 0, rows - 1).astype(np.int64)
             keep &= ~mask.mask[row, column]
         if self._tree is not None:
-            inside = np.zeros(len(x), np.bool_)
-            inside[self._tree.query(shapely.points(x, y), predicate="intersects")[0]] = True
-            keep &= inside != self._outside
+            keep &= _lie_in(self._tree, x, y) != self._outside
+        if self._removed is not None:
+            keep &= ~_lie_in(self._removed, x, y)
         return keep
 
 
@@ -123,9 +126,25 @@ def searched_mm2(slide: SlideImage, mask: CellMask | None, mpp: float) -> float:
     return float(counts.mean() * width * slide.mpp_x * height * slide.mpp_y / 1e6)
 
 
+def _lie_in(tree: shapely.STRtree, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which places lie in a region of the tree, or on its edge."""
+    inside = np.zeros(len(x), np.bool_)
+    inside[tree.query(shapely.points(x, y), predicate="intersects")[0]] = True
+    return inside
+
+
 def _span(start: float, end: float, scale: float, limit: int) -> tuple[int, int]:
     first = min(max(0, int(np.floor(start * scale - 1e-6))), limit - 1)
     return first, min(max(first + 1, int(np.ceil(end * scale + 1e-6))), limit)
+
+
+def _as_method(mask: npt.NDArray[np.bool_], slide: SlideImage) -> Callable[..., Any]:
+    if mask.ndim != 2 or mask.size == 0 or mask.dtype != np.bool_:
+        raise QCError(
+            f"mask= is an array of {mask.dtype}, shape {mask.shape}, which is no mask of slide {slide.name}.",
+            mend="Give (rows, columns) of bool over the whole slide, True = discard.",
+        )
+    return lambda _: mask
 
 
 class _Seen:

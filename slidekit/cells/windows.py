@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from slidekit.errors import SpecError
 
-__all__ = ["CellFrame", "CellWindow", "PixelBox", "WindowGrid"]
+__all__ = ["LEAST_WINDOW", "CellFrame", "CellWindow", "PixelBox", "WindowGrid"]
 
-_LEAST_WINDOW = 16
+LEAST_WINDOW = 16
+"""Shortest edge of a window's core that may be asked for, pixels."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,10 @@ class WindowGrid:
     """
 
     def __init__(self, columns: int, rows: int, window_px: int, margin_px: int) -> None:
-        if isinstance(window_px, bool) or not isinstance(window_px, int) or window_px < _LEAST_WINDOW:
+        if isinstance(window_px, bool) or not isinstance(window_px, int) or window_px < LEAST_WINDOW:
             raise SpecError(
                 f"window_px={window_px!r} is not the edge of a window.",
-                mend=f"Give a whole number from {_LEAST_WINDOW} on, such as 1024.",
+                mend=f"Give a whole number from {LEAST_WINDOW} on, such as 1024.",
             )
         if margin_px < 0:
             raise SpecError(f"A margin of {margin_px} px makes no sense.", mend="Give 0 or more.")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
+from slidekit.cli.bars import make_progress
 from slidekit.cli.options import spec_options
 from slidekit.slide.report_model import SlideReport
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["cells", "cells_results"]
 
 _OPTIONS = {
-    *("mpp", "reader", "roi_method", "roi_origin", "overwrite"),
+    *("mpp", "reader", "roi_method", "roi_origin", "artifact_labels", "overwrite"),
     *("qc", "qc_filter_threshold", "qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp"),
     *("workers", "threads", "time_limit", "memory_limit"),
 }
@@ -123,12 +124,18 @@ def _find(
     from slidekit.extraction.cells import run_cells
     from slidekit.extraction.qc_only import slide_job
     from slidekit.slide.cell_tiles import SegmentPlan
+    from slidekit.slide.roi.load import SUFFIXES
     from slidekit.slide.spec import ExtractionSpec
 
     overwrite = options.pop("overwrite", False)
     spec = ExtractionSpec.create(tile_px=256, tile_um=128, **options)
     plan = SegmentPlan(dest, method, {**given, "overwrite": overwrite})
-    return run_cells([slide_job(path, rois) for path in slides], spec, plan, on_event=on_event)
+    folder = sorted(rois.iterdir()) if rois is not None and rois.is_dir() else []
+    others = [path for path in folder if path.suffix.lower() in SUFFIXES]
+    jobs = [slide_job(path, rois) for path in slides]
+    return run_cells(
+        jobs, spec, plan, on_event=on_event, other_rois=[one for one in others if one.suffix.lower() in SUFFIXES]
+    )
 
 
 def cells_results(reports: Sequence[SlideReport], folder: Path) -> Table:
@@ -141,7 +148,7 @@ def cells_results(reports: Sequence[SlideReport], folder: Path) -> Table:
     folder
         Of the cells.
     """
-    from slidekit.extraction.cells import counts_of
+    from slidekit.extraction.cell_notes import counts_of
 
     table = Table(expand=True, box=None, header_style="bold", pad_edge=False)
     table.add_column("slide", ratio=1, overflow="ellipsis", no_wrap=True)
@@ -165,16 +172,7 @@ class _CellProgress:
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            expand=True,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = make_progress(console)
         self._all = self._progress.add_task("slides", total=total)
 
     def __enter__(self) -> _CellProgress:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Celling", "cells_spec"]
 
 _OF_SPEC = (
-    *("mpp_override", "num_threads", "reader", "roi_method", "roi_origin", "qc", "qc_filter_threshold"),
+    *(
+        "mpp_override",
+        "num_threads",
+        "reader",
+        "roi_method",
+        "roi_origin",
+        "artifact_labels",
+        "qc",
+        "qc_filter_threshold",
+    ),
     *("qc_blur_radius", "qc_blur_threshold", "qc_blur_mpp"),
     *("workers", "threads", "time_limit", "memory_limit", "buffer", "buffer_gb"),
 )
@@ -65,8 +74,8 @@ class Celling(Extracting):
         executor
             As for `extract_tiles`.
         **options
-            `qc`, `roi_method`, `workers`, `threads`, `time_limit`, `memory_limit`, `buffer` and others as for
-            `extract_tiles`: what QC masks and regions leave out has no cells. The rest as for
+            `qc`, `roi_method`, `artifact_labels`, `workers`, `threads`, `time_limit`, `memory_limit`, `buffer` and
+            others as for `extract_tiles`: what QC masks and regions leave out has no cells. The rest as for
             `slidekit.cells.segment_slide`: `mpp`, `window_px`, `mask`, `weights`… Slideflow's `window_size` and
             `diam_mean` will do.
 
@@ -80,8 +89,9 @@ class Celling(Extracting):
         ------
         DatasetError
             Before any work: no slides, two of one name, or no folder.
-        SpecError, CellError, MissingExtraError
-            Before any work: the options make no sense, or the method needs what is not there.
+        SpecError, QCError, CellError, MissingExtraError
+            Before any work: the options make no sense, the method needs what is not there, or the folder cannot be
+            made.
         """
         from slidekit.extraction.cells import run_cells
         from slidekit.slide.cell_tiles import SegmentPlan
@@ -97,7 +107,8 @@ class Celling(Extracting):
             SlideJob(name=name, path=path, mpp=annotated.get(name), rois=rois.get(name))
             for name, path in sorted(paths.items())
         ]
-        return run_cells(jobs, spec, plan, on_event=on_event, executor=executor)
+        others = self._collection.index.rois.values()
+        return run_cells(jobs, spec, plan, on_event=on_event, executor=executor, other_rois=others)
 
     def extract_cells(
         self, masks_path: PathLike | None = None, *, apply_masks: bool = True, **options: Any

@@ -9,8 +9,10 @@ from typing import Literal
 
 from slidekit.cells.importing import import_cells
 from slidekit.cells.segmentation import Segmentation
+from slidekit.cells.store import make_folder
 from slidekit.errors import SlidekitError
-from slidekit.extraction.cells import cells_path, imported_report, write_cells_table
+from slidekit.extraction.cell_notes import cells_path, write_cells_table
+from slidekit.extraction.cells import imported_report
 from slidekit.extraction.outcome import failed_report
 from slidekit.pixels.discovery import slide_name
 from slidekit.slide.coordinates import Unit
@@ -58,9 +60,14 @@ def import_slides(
     -------
     dict
         As of `slidekit.extraction.cells.run_cells`; ``skipped`` are slides of which there is no file.
+
+    Raises
+    ------
+    CellError
+        If the folder cannot be made.
     """
     dest = dest.expanduser().absolute()
-    dest.mkdir(parents=True, exist_ok=True)
+    make_folder(dest)
     reports: dict[Path, SlideReport] = {}
     for path in slides:
         job, started = SlideJob(name=slide_name(path), path=path), time.monotonic()

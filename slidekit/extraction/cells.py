@@ -2,79 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from slidekit.cells.methods import resolve_method
+from slidekit.cells.options import take_options
 from slidekit.cells.segment import segment_slide
 from slidekit.cells.segmentation import Segmentation
-from slidekit.cells.store import SUFFIX, check_dest, zarr_library
+from slidekit.cells.store import check_dest, make_folder, zarr_library
 from slidekit.cells.tile_cells import cells_digest
 from slidekit.cells.tissue import searched_mm2
-from slidekit.errors import CellError, SpecError
+from slidekit.errors import CellError, MissingMPPError, SpecError
+from slidekit.extraction.cell_notes import (
+    CellCounts,
+    cells_path,
+    counts_of,
+    figures,
+    note_path,
+    read_note,
+    write_cells_table,
+    write_note,
+)
 from slidekit.extraction.elsewhere import run_elsewhere
 from slidekit.extraction.here import run_here
 from slidekit.extraction.progress import ProgressEvent
-from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.cell_tiles import SegmentPlan
 from slidekit.slide.fate import Fate
 from slidekit.slide.identity import has_identity, slide_identity
 from slidekit.slide.image import SlideImage
 from slidekit.slide.job import SlideJob, job_hash
+from slidekit.slide.qc import resolve_methods
 from slidekit.slide.report_model import SlideReport
+from slidekit.slide.roi import refuse_unknown_labels
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
-__all__ = [
-    "TABLE",
-    "CellCounts",
-    "cells_path",
-    "counts_of",
-    "imported_report",
-    "run_cells",
-    "segment_job",
-    "write_cells_table",
-]
-
-TABLE = "cells_report.csv"
-
-_FORMAT = "slidekit cells report"
-
-
-@dataclass(frozen=True)
-class CellCounts:
-    """What was found on a slide.
-
-    Attributes
-    ----------
-    cells
-        Number of cells.
-    tissue_mm2
-        Area of the tissue in which they count; see `slidekit.cells.tissue.searched_mm2`.
-    problems
-        What went wrong on the way, for a person to read.
-    """
-
-    cells: int
-    tissue_mm2: float
-    problems: tuple[str, ...] = ()
-
-    @property
-    def per_mm2(self) -> float | None:
-        """Cells per mm² of tissue; None where there is none."""
-        return self.cells / self.tissue_mm2 if self.tissue_mm2 > 0 else None
-
-
-def cells_path(folder: Path, slide: str) -> Path:
-    """Where the cells of a slide lie in a folder of cells."""
-    return folder / f"{slide}{SUFFIX}"
+__all__ = ["imported_report", "run_cells", "segment_job"]
 
 
 def run_cells(
@@ -84,6 +51,7 @@ def run_cells(
     *,
     on_event: Callable[[ProgressEvent], None] | None = None,
     executor: Executor | None = None,
+    other_rois: Iterable[Path] = (),
 ) -> dict[Path, SlideReport]:
     """Find the cells of slides; what was found before with the same parameters is left alone.
 
@@ -99,6 +67,8 @@ def run_cells(
         Told of progress; never from two threads at once. What is ``decided`` are windows.
     executor
         Carries one call a slide; by default child processes of this machine do.
+    other_rois
+        Files of regions of further slides: a label among `spec.artifact_labels` that one of these has is no typo.
 
     Returns
     -------
@@ -108,8 +78,8 @@ def run_cells(
 
     Raises
     ------
-    SpecError, CellError, MissingExtraError
-        Before any work: the method makes no sense, or needs what is not there.
+    SpecError, QCError, CellError, MissingExtraError
+        Before any work: the method or the mask makes no sense, or needs what is not there; the folder cannot be made.
     OSError
         If the table cannot be written.
     """
@@ -118,7 +88,10 @@ def run_cells(
     # A dry run takes no lock, and leaves no records.
     spec = spec.model_copy(update={"dry_run": True, "report": False})
     plan = replace(plan, dest=plan.dest.expanduser().absolute())
-    plan.dest.mkdir(parents=True, exist_ok=True)
+    if spec.artifact_labels:
+        files = [job.rois for job in jobs if job.rois is not None]
+        refuse_unknown_labels(files, spec.artifact_labels, others=other_rois)
+    make_folder(plan.dest)
     lock = threading.Lock()
 
     def tell(event: ProgressEvent) -> None:
@@ -153,19 +126,19 @@ def segment_job(job: SlideJob, spec: ExtractionSpec, tell: Callable[[int, int, i
     """
     plan = job.segment
     assert plan is not None
-    note = _note_path(plan.dest, job.name)
+    note = note_path(plan.dest, job.name)
     options = dict(plan.options)
     store = cells_path(plan.dest, job.name)
     # What a run that was cut off had written is its own.
-    before = _read_note(note)
+    before = read_note(note)
     options["overwrite"] = bool(options.get("overwrite")) or (before is not None and not before.get("digest"))
     _check_dest(store, overwrite=options["overwrite"])
     pixels = job.copy or job.path
-    facts = {"format": _FORMAT, "slide": job.name, "identity": slide_identity(pixels), "made_by": job_hash(job, spec)}
-    with WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp) as wsi:
+    facts = {"slide": job.name, "identity": slide_identity(pixels), "made_by": job_hash(job, spec)}
+    with _opened(pixels, job, spec) as wsi:
         wsi.path = job.path
         wsi.qc(spec.qc)
-        _write_note(note, {**facts, "digest": None})
+        write_note(note, {**facts, "digest": None})
         found = segment_slide(
             wsi,
             plan.method,
@@ -175,8 +148,17 @@ def segment_job(job: SlideJob, spec: ExtractionSpec, tell: Callable[[int, int, i
             **options,
         )
         counts = CellCounts(len(found), searched_mm2(wsi, options.get("mask"), found.mpp), found.problems)
-    _write_note(note, {**facts, "digest": cells_digest(found), **_figures(counts)})
+    write_note(note, {**facts, "digest": cells_digest(found), **figures(counts)})
     return _report(job, counts)
+
+
+def _opened(pixels: Path, job: SlideJob, spec: ExtractionSpec) -> WSI:
+    try:
+        return WSI.from_spec(pixels, spec, rois=job.rois, annotated_mpp=job.mpp)
+    except MissingMPPError as error:
+        # mpp= is something else where cells are looked for: what the method works at.
+        mend = "Give it in the annotations column `mpp`, or for all slides by slide_mpp= (slidekit cells --mpp)."
+        raise MissingMPPError(error.message, mend=mend, path=error.path) from error
 
 
 def imported_report(job: SlideJob, slide: SlideImage, found: Segmentation, folder: Path) -> SlideReport:
@@ -192,34 +174,21 @@ def imported_report(job: SlideJob, slide: SlideImage, found: Segmentation, folde
         Of the cells.
     """
     counts = CellCounts(len(found), searched_mm2(slide, None, found.mpp), found.problems)
-    facts = {"format": _FORMAT, "slide": job.name, "identity": None, "made_by": found.parameters["name"]}
-    _write_note(_note_path(folder, job.name), {**facts, "digest": cells_digest(found), **_figures(counts)})
+    facts = {"slide": job.name, "identity": None, "made_by": found.parameters["name"]}
+    write_note(note_path(folder, job.name), {**facts, "digest": cells_digest(found), **figures(counts)})
     return _report(job, counts)
-
-
-def counts_of(folder: Path, slide: str) -> CellCounts | None:
-    """What was found on a slide, by the note beside its cells; None where there is none, or it was cut off."""
-    note = _read_note(_note_path(folder, slide))
-    if note is None or not note.get("digest"):
-        return None
-    try:
-        return CellCounts(int(note["cells"]), float(note["tissue_mm2"]), tuple(map(str, note["problems"])))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _method_text(plan: SegmentPlan) -> str:
     """How cells are found, as JSON; also finds mistakes before any work."""
-    given = dict(plan.options)
-    for name in ("overwrite", "window_px", "window_size"):
-        given.pop(name, None)
-    mask, diam_um = given.pop("mask", None), given.pop("diam_um", 8.0)
-    method = given.pop("model", plan.method) if plan.method == "classical" else plan.method
-    if (diam_mean := given.pop("diam_mean", None)) is not None:
-        given["mpp"] = diam_um / diam_mean
-    chosen = resolve_method(method, diam_um, **given)
+    options = dict(plan.options)
+    mask, diam_um = options.pop("mask", None), options.pop("diam_um", 8.0)
+    mpp, window_px = options.pop("mpp", None), options.pop("window_px", 1024)
+    given = take_options(plan.method, diam_um, options, mpp=mpp, window_px=window_px)
+    chosen = resolve_method(given.method, diam_um, mpp=given.mpp, **given.rest)
     if mask is not None and not isinstance(mask, str | list | tuple):
         raise SpecError("A mask is that of one slide.", mend="Name QC methods: qc= or mask=, such as otsu.")
+    resolve_methods(mask)
     return json.dumps([chosen.name, chosen.parameters(), mask], sort_keys=True, default=repr)
 
 
@@ -229,6 +198,7 @@ def _check_dest(store: Path, *, overwrite: bool) -> None:
     except CellError as error:
         if overwrite:
             raise
+        Segmentation.open(store)  # if it is damaged, that is what matters
         what = "There are cells of this slide that were found with other parameters, or by hand."
         raise CellError(what, mend="Use overwrite=True (--overwrite), or another folder.", path=error.path) from error
 
@@ -237,7 +207,7 @@ def _finished(job: SlideJob, spec: ExtractionSpec) -> CellCounts | None:
     """What an earlier run has found with the same parameters on the same slide, if it is still there."""
     assert job.segment is not None
     folder = job.segment.dest
-    note, counts = _read_note(_note_path(folder, job.name)), counts_of(folder, job.name)
+    note, counts = read_note(note_path(folder, job.name)), counts_of(folder, job.name)
     if note is None or counts is None:
         return None
     try:
@@ -247,10 +217,6 @@ def _finished(job: SlideJob, spec: ExtractionSpec) -> CellCounts | None:
     except (OSError, CellError):
         return None  # whoever looks for its cells will say so
     return counts if same else None
-
-
-def _figures(counts: CellCounts) -> dict[str, Any]:
-    return {"cells": counts.cells, "tissue_mm2": counts.tissue_mm2, "problems": list(counts.problems)}
 
 
 def _report(job: SlideJob, counts: CellCounts) -> SlideReport:
@@ -264,43 +230,3 @@ def _report(job: SlideJob, counts: CellCounts) -> SlideReport:
         tissue_mm2=counts.tissue_mm2,
         warnings=counts.problems,
     )
-
-
-def _note_path(folder: Path, slide: str) -> Path:
-    return folder / f"{slide}.cells.json"
-
-
-def _read_note(path: Path) -> Mapping[str, Any] | None:
-    try:
-        note = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return note if isinstance(note, dict) and note.get("format") == _FORMAT else None
-
-
-def _write_note(path: Path, note: Mapping[str, Any]) -> None:
-    atomic_write_text(path, json.dumps(note, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_cells_table(folder: Path, reports: Sequence[SlideReport]) -> None:
-    """Write ``cells_report.csv``: slides of this run, by name; no time or date in it.
-
-    Parameters
-    ----------
-    folder
-        Of the cells.
-    reports
-        One a slide.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("slide", "status", "cells", "tissue_mm2", "cells_per_mm2", "reason"))
-    for report in sorted(reports, key=lambda report: report.slide):
-        counts = None if report.status == "failed" else counts_of(folder, report.slide)
-        figures: tuple[object, ...] = ("", "", "")
-        if counts is not None:
-            density = "" if counts.per_mm2 is None else f"{counts.per_mm2:.1f}"
-            figures = (counts.cells, f"{counts.tissue_mm2:.4f}", density)
-        status = "done" if report.status == "skipped" and counts is not None else report.status
-        writer.writerow((report.slide, status, *figures, "" if status == "done" else report.reason))
-    atomic_write_text(folder / TABLE, text.getvalue())

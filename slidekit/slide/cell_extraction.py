@@ -8,7 +8,6 @@ from typing import Any
 from slidekit.slide.cell_tiles import SlideCells
 from slidekit.slide.extract import OutputFolders, extract_from_wsi
 from slidekit.slide.report_model import SlideReport
-from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.wsi import WSI
 
 __all__ = ["extract_cells_of"]
@@ -40,8 +39,7 @@ def extract_cells_of(
     cells = segmentation.for_tiles(apply_masks)
     coordinates = cells.coordinates
     settled = {"stride_div": 1.0, "randomize_origin": False, "coordinates": coordinates.source}
-    fields = wsi.spec.model_dump(exclude={"tile_mpp", *settled})
-    spec = ExtractionSpec.create(**{**fields, **options, **settled})
+    spec = wsi.spec.with_options(**{**options, **settled})
     rois = replace(wsi.roi_set, rois=(*wsi.roi_set.rois, *wsi.artifacts))
     annotated = wsi.mpp if wsi.mpp_source == "annotations" else None
     with WSI.from_spec(wsi.path, spec, rois=rois, annotated_mpp=annotated, coordinates=coordinates) as placed:

@@ -35,7 +35,7 @@ def rows_of(cells: Segmentation) -> set[tuple[float, ...]]:
     return {tuple(row) for row in cells.table.drop(columns="id").to_numpy().tolist()}
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(cells=CELLS, window_px=st.integers(16, 100), margin_px=st.integers(26, 60), workers=st.integers(1, 3))
 def test_windows_of_any_size_find_every_cell_once(
     cells: list[tuple[float, float, float, float, float]], window_px: int, margin_px: int, workers: int

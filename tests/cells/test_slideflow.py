@@ -47,3 +47,37 @@ def test_what_slideflow_has_not_saved_is_refused(tmp_path: Path) -> None:
     for name in ("text.zip", "other.zip", "missing.zip"):
         with pytest.raises(CellError, match="Slideflow"):
             load_slideflow(tmp_path / name, dimensions=(10, 10), slide_mpp=0.25)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "offset", "fits"),
+    [
+        ((400, 300), (30, 10), True),
+        ((190, 130), (30, 10), True),
+        # Slideflow rounds the size of its windows up.
+        ((170, 120), (30, 10), True),
+        ((40, 30), (0, 0), False),
+        ((400, 120), (400, 0), False),
+        ((400, 300), (-200, 0), False),
+    ],
+)
+def test_masks_that_do_not_lie_on_the_slide_are_those_of_another(
+    tmp_path: Path, dimensions: tuple[int, int], offset: tuple[int, int], fits: bool
+) -> None:
+    masks = draw_labels((60, 80), [(40.0, 30.0, 6.0, 4.0, 0.5)]).astype(np.uint32)
+    save_as_slideflow(tmp_path / "s-masks.zip", masks, (160, 120), offset)
+
+    if fits:
+        assert len(load_slideflow(tmp_path / "s-masks.zip", dimensions=dimensions, slide_mpp=0.25)) == 1
+        return
+    with pytest.raises(CellError, match=f"the slide has {dimensions[0]} × {dimensions[1]} px") as caught:
+        load_slideflow(tmp_path / "s-masks.zip", dimensions=dimensions, slide_mpp=0.25)
+    assert "s-masks.zip" in str(caught.value)
+
+
+def test_sizes_that_are_none_are_told(tmp_path: Path) -> None:
+    masks = np.zeros((6, 8), np.uint32)
+    save_as_slideflow(tmp_path / "s-masks.zip", masks, (160, 0), (0, 0))
+
+    with pytest.raises(CellError, match="wsi_dim"):
+        load_slideflow(tmp_path / "s-masks.zip", dimensions=(160, 120), slide_mpp=0.25)

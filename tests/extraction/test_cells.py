@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from slidekit.cells import Segmentation
 from slidekit.demo.nuclei import paint_nuclei
 from slidekit.errors import CellError, DatasetError, SpecError
 from slidekit.extraction.cell_files import export_cells, import_slides
-from slidekit.extraction.cells import counts_of
+from slidekit.extraction.cell_notes import counts_of
 from slidekit.io.slide_tiff import write_tiff
 from tests.cells.drawn_slides import ByColour, colour, draw_labels
 
@@ -155,6 +156,78 @@ def test_mistakes_are_found_before_any_work(dataset: Dataset, tmp_path: Path) ->
         dataset.extract_cells(tmp_path)
     with pytest.raises(SpecError, match="exclude each other"):
         dataset.extract_tiles(cells=tmp_path, coordinates=tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "options", [{"window_px": 0}, {"workers": -1}, {"mpp": 100}, {"diam_um": -1}, {"overlap": 2}, {"diam_mean": "a"}]
+)
+def test_parameters_without_sense_are_found_before_any_work(
+    dataset: Dataset, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        dataset.cell_segmentation(dest=tmp_path / "m", **options)
+
+    assert caught.value.mend or "workers" in str(caught.value)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_any_work(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(CellError, match="folder for cells"):
+        dataset.cell_segmentation(8, tmp_path / "file" / "m", method=_by_colour())
+    with pytest.raises(CellError, match="folder for cells"):
+        import_slides(list(dataset.paths().values()), tmp_path, tmp_path / "file")
+
+
+def test_artifact_regions_have_no_cells(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "rois").mkdir()
+    pen = "roi_name,label,x_base,y_base\np,pen,0,0\np,pen,100,0\np,pen,100,120\np,pen,0,120\n"
+    (tmp_path / "rois" / "a.csv").write_text(pen)
+    marked = Dataset(slides=tmp_path / "slides", rois=tmp_path / "rois", tfrecords=tmp_path / "t").filter(
+        {"slide": ["a"]}
+    )
+
+    dataset.cell_segmentation(8, tmp_path / "all", method=_by_colour())
+    marked.cell_segmentation(8, tmp_path / "few", method=_by_colour(), artifact_labels="pen")
+    with pytest.raises(SpecError, match="artifact_labels"):
+        marked.cell_segmentation(8, tmp_path / "x", method=_by_colour(), artifact_labels="pem")
+
+    whole = Segmentation.open(tmp_path / "all" / "a.cells.zarr").centroids()
+    found = Segmentation.open(tmp_path / "few" / "a.cells.zarr").centroids()
+    assert sorted(found.tolist()) == sorted(whole[whole[:, 0] > 100].tolist())
+    assert 0 < len(found) < len(whole)
+
+
+def test_a_damaged_store_is_told_as_such_and_found_anew_when_it_is_away(dataset: Dataset, tmp_path: Path) -> None:
+    masks, only = tmp_path / "masks", dataset.filter({"slide": ["a"]})
+    only.cell_segmentation(8, masks, method=_by_colour())
+    store = masks / "a.cells.zarr"
+    next(path for path in (store / "table/x/c").iterdir()).unlink()
+
+    again = only.cell_segmentation(8, masks, method=_by_colour())
+    cut = only.extract_cells(masks, **KEEP_ALL, tile_px=16, tile_um=8)
+    shutil.rmtree(store)
+    anew = only.cell_segmentation(8, masks, method=_by_colour())
+
+    for reports in (again, cut):
+        (report,) = reports.values()
+        assert report.status == "failed"
+        assert "damaged store of cells (1 of" in report.reason
+    assert _status(anew) == {"a": "done"}
+
+
+def test_a_slide_without_a_scale_says_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "slides").mkdir()
+    write_tiff(tmp_path / "slides" / "a.tiff", [np.full((64, 96, 3), 255, np.uint8)], mpp_x=None, mpp_y=None)
+    dataset = Dataset(slides=tmp_path / "slides")
+
+    (failed,) = dataset.cell_segmentation(8, tmp_path / "m", method=_by_colour()).values()
+    (done,) = dataset.cell_segmentation(8, tmp_path / "m", method=_by_colour(), slide_mpp=0.5).values()
+
+    assert failed.status == "failed"
+    assert "slide_mpp=" in failed.reason
+    assert done.status == "empty"
 
 
 def test_cells_are_imported_and_exported_for_many_slides(dataset: Dataset, tmp_path: Path) -> None:

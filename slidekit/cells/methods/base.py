@@ -20,8 +20,9 @@ __all__ = [
     "CellMethod",
     "FunctionMethod",
     "Labels",
-    "SlidePixels",
+    "OverviewSlide",
     "check_lengths",
+    "check_scale",
 ]
 
 Labels = npt.NDArray[np.signedinteger[Any]] | npt.NDArray[np.unsignedinteger[Any]]
@@ -30,6 +31,9 @@ Labels = npt.NDArray[np.signedinteger[Any]] | npt.NDArray[np.unsignedinteger[Any
 METHOD_WORDS = ("classical", "cellpose")
 
 DEFAULT_MPP = 0.5
+_FINEST_MPP = 0.05
+"""As of slides: what is finer cannot be true of a slide; the image of one would not end."""
+
 LARGEST_CELL = 2.5
 """The largest cell that is looked for, in usual diameters."""
 
@@ -37,7 +41,7 @@ MARGIN_DIAMETERS = 6.0
 """Margin in usual diameters: more than two of the largest cells."""
 
 
-class SlidePixels(Protocol):
+class OverviewSlide(Protocol):
     """What a method may ask of a slide before its windows; `SlideImage` and `WSI` are such."""
 
     @property
@@ -86,7 +90,7 @@ class CellMethod(Protocol):
     mpp: float
     margin_um: float
 
-    def prepare(self, slide: SlidePixels) -> Any:
+    def prepare(self, slide: OverviewSlide) -> Any:
         """Look at the slide once, before its windows: stains, thresholds.
 
         Returns
@@ -132,7 +136,7 @@ class FunctionMethod:
     Raises
     ------
     SpecError
-        If a length is not positive.
+        If a length is not positive, or a cell is smaller than a pixel.
     """
 
     def __init__(
@@ -143,13 +147,15 @@ class FunctionMethod:
         *,
         margin_um: float | None = None,
     ) -> None:
+        check_scale(diam_um, mpp, least_px=1)
+        margin = MARGIN_DIAMETERS * diam_um if margin_um is None else margin_um
+        check_lengths(margin_um=margin)
         self.name = getattr(function, "__name__", type(function).__name__)
         self.mpp = float(mpp)
-        self.margin_um = float(MARGIN_DIAMETERS * diam_um if margin_um is None else margin_um)
-        check_lengths(mpp=mpp, diam_um=diam_um, margin_um=self.margin_um)
+        self.margin_um = float(margin)
         self._function = function
 
-    def prepare(self, slide: SlidePixels) -> None:
+    def prepare(self, slide: OverviewSlide) -> None:
         """Nothing: the function sees images only."""
 
     def __call__(self, image: RGBImage, facts: object = None) -> Labels:
@@ -172,4 +178,34 @@ def check_lengths(**lengths: float) -> None:
     """
     for name, value in lengths.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not (0 < value < math.inf):
-            raise SpecError(f"{name}={value!r} is not a length.", mend=f"Give a positive number for {name}.")
+            raise SpecError(f"{name}={value!r} is not a positive number.", mend=f"Give a number above 0 for {name}.")
+
+
+def check_scale(diam_um: float, mpp: float, *, least_px: int) -> None:
+    """Refuse a resolution at which cells are not to be seen, or that no slide has.
+
+    Parameters
+    ----------
+    diam_um
+        Usual diameter of a cell, µm.
+    mpp
+        µm/px to work at.
+    least_px
+        Pixels that a diameter must have at least.
+
+    Raises
+    ------
+    SpecError
+        If they are no positive numbers, or do not go together.
+    """
+    check_lengths(diam_um=diam_um, mpp=mpp)
+    if mpp < _FINEST_MPP:
+        raise SpecError(
+            f"mpp={mpp:g} µm/px is finer than any slide.", mend=f"Give {_FINEST_MPP} or more, such as {DEFAULT_MPP}."
+        )
+    if diam_um < least_px * mpp:
+        raise SpecError(
+            f"A cell of {diam_um:g} µm has {diam_um / mpp:.2g} pixels at mpp={mpp:g} µm/px, which is the resolution "
+            "to look for cells at.",
+            mend=f"Give a smaller mpp (at most {diam_um / least_px:g}), or a larger diam_um.",
+        )

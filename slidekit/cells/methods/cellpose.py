@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.cells.methods.base import DEFAULT_MPP, MARGIN_DIAMETERS, SlidePixels, check_lengths
+from slidekit.cells.methods.base import DEFAULT_MPP, MARGIN_DIAMETERS, OverviewSlide, check_lengths, check_scale
 from slidekit.cells.methods.sampling import tissue_samples
 from slidekit.errors import CellError, MissingExtraError, SpecError
 from slidekit.pixels.image import RGBImage
@@ -82,12 +82,13 @@ class Cellpose:
         batch_size: int = 8,
         gpu: bool = True,
     ) -> None:
+        check_scale(diam_um, mpp, least_px=1)
         self.weights = _existing(weights)
-        self.diam_um, self.mpp = diam_um, mpp
+        self.diam_um, self.mpp = float(diam_um), float(mpp)
         self.flow_threshold, self.cellprob_threshold = float(flow_threshold), float(cellprob_threshold)
-        self.min_area_um2 = np.pi / 80 * diam_um**2 if min_area_um2 is None else min_area_um2
+        self.min_area_um2 = np.pi / 80 * self.diam_um**2 if min_area_um2 is None else min_area_um2
         self.batch_size, self.gpu = batch_size, gpu
-        check_lengths(diam_um=diam_um, mpp=mpp, min_area_um2=self.min_area_um2, batch_size=batch_size)
+        check_lengths(min_area_um2=self.min_area_um2, batch_size=batch_size)
         _require_cellpose()
         # What half of a patch shows, where that is more.
         self.margin_um = float(max(MARGIN_DIAMETERS, _PATCH_PX / 2 / _NETWORK_DIAM_PX) * diam_um)
@@ -107,7 +108,7 @@ class Cellpose:
             "weights_bytes": self.weights.stat().st_size,
         }
 
-    def prepare(self, slide: SlidePixels) -> Bounds:
+    def prepare(self, slide: OverviewSlide) -> Bounds:
         """Find the values of the slide's tissue that become 0 and 1."""
         samples, _ = tissue_samples(slide, self.mpp)
         return self.facts_of(np.concatenate([sample.reshape(1, -1, 3) for sample in samples], axis=1))

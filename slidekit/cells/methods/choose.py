@@ -83,9 +83,10 @@ def _unchanged(method: CellMethod, mpp: float | None, options: dict[str, Any]) -
 def _make(kind: Callable[..., CellMethod], *arguments: Any, **options: Any) -> CellMethod:
     import inspect
 
-    try:
-        inspect.signature(kind).bind(*arguments, **options)
-    except TypeError as error:
-        names = ", ".join(list(inspect.signature(kind).parameters)[len(arguments) :])
-        raise SpecError(f"{kind.__name__}: {error}.", mend=f"Its options are {names}.") from None
+    names = list(inspect.signature(kind).parameters)[len(arguments) :]
+    if unknown := sorted(options.keys() - set(names)):
+        word = getattr(kind, "name", "a function")
+        raise SpecError(
+            f"{', '.join(unknown)}: {word} as a method has no such option.", mend=f"Its options are {', '.join(names)}."
+        )
     return kind(*arguments, **options)

@@ -8,7 +8,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.cells.methods.base import DEFAULT_MPP, LARGEST_CELL, MARGIN_DIAMETERS, SlidePixels, check_lengths
+from slidekit.cells.methods.base import (
+    DEFAULT_MPP,
+    LARGEST_CELL,
+    MARGIN_DIAMETERS,
+    OverviewSlide,
+    check_lengths,
+    check_scale,
+)
 from slidekit.cells.methods.basins import find_basins
 from slidekit.cells.methods.joining import join_islands, join_pieces
 from slidekit.cells.methods.pieces import fill_holes, largest_pieces, open_regions, ring_around
@@ -51,6 +58,9 @@ _LONGEST_ISLAND = 1.8
 
 _RING = 0.2
 """Width of the ring with which a nucleus is compared."""
+
+_LEAST_PX = 4
+"""Of a usual diameter: what is smaller has no shape."""
 
 _GOOD_FILL = 0.9
 _RAGGED, _SMALL = 2.5, 0.4
@@ -101,18 +111,21 @@ class ClassicalNuclei:
         min_area_um2: float | None = None,
         max_area_um2: float | None = None,
     ) -> None:
+        check_scale(diam_um, mpp, least_px=_LEAST_PX)
+        check_lengths(sensitivity=sensitivity)
         disk = np.pi / 4 * float(diam_um) ** 2
+        least = 0.2 * disk if min_area_um2 is None else min_area_um2
+        most = LARGEST_CELL**2 * disk if max_area_um2 is None else max_area_um2
+        check_lengths(min_area_um2=least, max_area_um2=most)
         self.diam_um = float(diam_um)
         self.mpp = float(mpp)
         self.stain = stain
         self.sensitivity = float(sensitivity)
-        self.min_area_um2 = float(0.2 * disk if min_area_um2 is None else min_area_um2)
-        self.max_area_um2 = float(LARGEST_CELL**2 * disk if max_area_um2 is None else max_area_um2)
+        self.min_area_um2, self.max_area_um2 = float(least), float(most)
         self.margin_um = MARGIN_DIAMETERS * self.diam_um
         self._check()
 
     def _check(self) -> None:
-        check_lengths(**{name: value for name, value in self.parameters().items() if isinstance(value, float)})
         if self.stain not in STAINS:
             raise SpecError(f"stain={self.stain!r} is not a stain.", mend=f"Use {', '.join(STAINS)}.")
         if self.sensitivity > 1:
@@ -122,17 +135,12 @@ class ClassicalNuclei:
                 f"No area is from {self.min_area_um2:g} to {self.max_area_um2:g} µm².",
                 mend="Give a min_area_um2 below max_area_um2.",
             )
-        if self.diam_um < 4 * self.mpp:
-            raise SpecError(
-                f"A nucleus of {self.diam_um:g} µm has {self.diam_um / self.mpp:.1f} pixels at {self.mpp:g} µm/px.",
-                mend="Give a smaller mpp: four pixels are the least.",
-            )
 
     def parameters(self) -> dict[str, Any]:
         """Everything that the labels depend on, besides the slide, as plain JSON values."""
         return {name: value for name, value in sorted(vars(self).items()) if name != "margin_um"}
 
-    def prepare(self, slide: SlidePixels) -> StainFacts:
+    def prepare(self, slide: OverviewSlide) -> StainFacts:
         """Find the slide's stains and their usual amounts, in a few windows of its tissue."""
         samples, white = tissue_samples(slide, self.mpp)
         return measure_stain(samples, white, self.stain)
@@ -166,7 +174,9 @@ class ClassicalNuclei:
         edge = np.append(0, np.maximum(_EDGE * core, faintest))
         heights = np.append(0, landscape.ravel()[basins.peaks].astype(np.int64))
         labels = np.where(excess > edge[basins.labels], basins.labels, 0)
-        labels = join_pieces(labels, landscape, heights, usual_px=diam, longest_px=LARGEST_CELL * diam)
+        darkness = np.append(0, core) / facts.contrast
+        longest = LARGEST_CELL * diam
+        labels = join_pieces(labels, landscape, heights, darkness, usual_px=diam, longest_px=longest)
         labels = join_islands(labels, longest_px=_LONGEST_ISLAND * diam)
         labels = largest_pieces(open_regions(fill_holes(labels, round(_LARGEST_HOLE * diam**2))))
         return relabel(labels, self._is_nucleus(labels, stain, excess, facts))

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from slidekit.cells.methods.base import SlidePixels
+from slidekit.cells.methods.base import OverviewSlide
+from slidekit.errors import SlideReadError
 from slidekit.pixels.image import WHITE, RGBImage
 
 __all__ = ["glass_colour", "tissue_samples", "working_size"]
@@ -14,12 +15,18 @@ __all__ = ["glass_colour", "tissue_samples", "working_size"]
 _OVERVIEW_PX = 1024
 _WINDOW_PX = 512
 _WINDOWS = 12
+_SMALLEST_PX = 64
+"""Edge of a part of a window below which it is given up where it cannot be decoded."""
+
 _GLASS_PERCENTILE = 99.0
+_MOST_LOST = 0.05
+"""Share of an overview that may be undecodable."""
+
 _LOWEST_WHITE = 180.0
 """A channel whose bright end is darker than this has no glass in sight: white is taken."""
 
 
-def working_size(slide: SlidePixels, mpp: float) -> tuple[int, int]:
+def working_size(slide: OverviewSlide, mpp: float) -> tuple[int, int]:
     """Columns and rows of a whole slide at a µm/px."""
     width, height = slide.dimensions
     return max(1, round(width * slide.mpp_x / mpp)), max(1, round(height * slide.mpp_y / mpp))
@@ -27,12 +34,17 @@ def working_size(slide: SlidePixels, mpp: float) -> tuple[int, int]:
 
 def glass_colour(image: RGBImage) -> tuple[float, float, float]:
     """(R, G, B) of glass: the bright end of each channel."""
-    bright = np.percentile(image.reshape(-1, 3), _GLASS_PERCENTILE, axis=0)
+    pixels = image.reshape(-1, 3)
+    # Overviews show what cannot be decoded as white, which may be brighter than the slide's glass.
+    blank = (pixels == WHITE).all(axis=1)
+    if 0 < np.count_nonzero(blank) <= _MOST_LOST * len(blank):
+        pixels = pixels[~blank]
+    bright = np.percentile(pixels, _GLASS_PERCENTILE, axis=0)
     red, green, blue = (float(value) if value >= _LOWEST_WHITE else float(WHITE) for value in bright)
     return red, green, blue
 
 
-def tissue_samples(slide: SlidePixels, mpp: float) -> tuple[list[RGBImage], tuple[float, float, float]]:
+def tissue_samples(slide: OverviewSlide, mpp: float) -> tuple[list[RGBImage], tuple[float, float, float]]:
     """Read windows of the slide's tissue, and the colour of its glass.
 
     Parameters
@@ -45,17 +57,39 @@ def tissue_samples(slide: SlidePixels, mpp: float) -> tuple[list[RGBImage], tupl
     Returns
     -------
     samples : list of ndarray
-        Up to twelve, uint8 (rows, columns, 3), spread over the tissue.
+        Of up to twelve places, uint8 (rows, columns, 3), spread over the tissue; where pixels cannot be decoded, what
+        is left of a window, in parts.
     white : tuple of float
         (R, G, B) of glass.
+
+    Raises
+    ------
+    SlideReadError
+        If more than 5 % of the slide cannot be decoded, or nothing of the windows.
     """
     columns, rows = working_size(slide, mpp)
     shrink = max(1.0, max(columns, rows) / _OVERVIEW_PX)
     small = slide.overview(max(1, round(columns / shrink)), max(1, round(rows / shrink)))
     edge = min(_WINDOW_PX, columns, rows)
     corners = _corners(small, (columns, rows), edge)
-    samples = [slide.overview_window(columns, rows, corner=corner, size=(edge, edge)) for corner in corners]
+    samples = [part for corner in corners for part in _readable(slide, (columns, rows), corner, edge)]
+    if not samples:
+        raise SlideReadError(
+            "its tissue cannot be decoded.", mend="Check the file; slidekit verify names what is damaged."
+        )
     return samples, glass_colour(small)
+
+
+def _readable(slide: OverviewSlide, size: tuple[int, int], corner: tuple[int, int], edge: int) -> list[RGBImage]:
+    """A window, or quarters of quarters of it where it is damaged: one tile must not cost the slide."""
+    try:
+        return [slide.overview_window(*size, corner=corner, size=(edge, edge))]
+    except SlideReadError:
+        half = edge // 2
+        if half < _SMALLEST_PX:
+            return []
+    corners = [(corner[0] + x, corner[1] + y) for y in (0, half) for x in (0, half)]
+    return [part for one in corners for part in _readable(slide, size, one, half)]
 
 
 def _corners(small: RGBImage, size: tuple[int, int], edge: int) -> list[tuple[int, int]]:

@@ -50,12 +50,15 @@ def cells_of(labels: np.ndarray, corner: tuple[int, int], box: tuple[int, int, i
 
 @pytest.mark.parametrize("per_mm2", [2000.0, 3500.0])
 def test_nuclei_of_drawn_tissue_are_found_where_they_are(per_mm2: float) -> None:
-    drawn = field(31, 300, per_mm2=per_mm2)
-    method = ClassicalNuclei()
+    method, scores = ClassicalNuclei(), []
 
-    labels = method(drawn.image, method.facts_of(drawn.image))
+    for seed in range(601, 605):
+        drawn = field(seed, 200, per_mm2=per_mm2)
+        labels = method(drawn.image, method.facts_of(drawn.image))
+        scores.append(f1_at(drawn.centers, centers_of(labels), 3 / drawn.mpp))
 
-    assert f1_at(drawn.centers, centers_of(labels), 3 / drawn.mpp) >= 0.95
+    assert np.mean(scores) >= 0.95
+    assert min(scores) >= 0.9
 
 
 def test_outlines_are_those_of_the_nuclei() -> None:
@@ -79,7 +82,7 @@ def test_erythrocytes_are_no_nuclei() -> None:
     assert (labels[red] > 0).mean() < 0.02
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=4)
 @given(x=st.integers(96, 160), y=st.integers(96, 160), width=st.integers(20, 180), height=st.integers(20, 180))
 def test_a_window_with_its_margin_shows_the_cells_of_the_whole(x: int, y: int, width: int, height: int) -> None:
     drawn = field(24, per_mm2=6000.0)

@@ -60,6 +60,10 @@ def test_shapes_do_not_depend_on_the_place() -> None:
     assert np.array_equal(shapes_of(labels).axes()[0], shapes_of(far).axes()[0])
 
 
+USUAL = np.array([0, 1.0, 1.0])
+"""Darkness of regions, in the usual contrast."""
+
+
 def halves(labels: np.ndarray, column: int) -> np.ndarray:
     columns = np.arange(labels.shape[1])
     return np.where((labels > 0) & (columns >= column), 2, labels).astype(np.int32)
@@ -72,8 +76,21 @@ def test_two_halves_of_an_ellipse_are_joined_and_two_disks_are_not() -> None:
 
     shallow, deep = np.full((60, 80), 950, np.int16), np.full((60, 80), 450, np.int16)
 
-    assert join_pieces(ellipse, shallow, heights, usual_px=16, longest_px=40).max() == 1
-    assert join_pieces(disks, deep, heights, usual_px=16, longest_px=40).max() == 2
+    assert join_pieces(ellipse, shallow, heights, USUAL, usual_px=16, longest_px=40).max() == 1
+    assert join_pieces(disks, deep, heights, USUAL, usual_px=16, longest_px=40).max() == 2
+
+
+def test_pale_halves_are_one_nucleus_sooner_than_dark_ones() -> None:
+    touching = ellipses(((33.5, 30), (9, 8), 0), ((46.5, 30), (9, 8), 0))
+    heights, valley = np.array([0, 1000, 1000]), np.full((60, 80), 800, np.int16)
+
+    joined = [
+        join_pieces(touching, valley, heights, np.array([0, dark, dark]), usual_px=16, longest_px=40).max()
+        for dark in (0.2, 0.6, 1.0, 1.4, 1.8)
+    ]
+
+    assert joined == sorted(joined)
+    assert (joined[0], joined[-1]) == (1, 2)
 
 
 def test_an_island_that_is_an_ellipse_is_one_nucleus_however_often_it_was_cut() -> None:
@@ -94,13 +111,13 @@ def test_nothing_longer_than_the_longest_is_joined() -> None:
     ellipse = halves(ellipses(((40, 30), (13, 8), 0)), 40)
     level = np.full((60, 80), 950, np.int16)
 
-    assert join_pieces(ellipse, level, np.array([0, 1000, 1000]), usual_px=16, longest_px=20).max() == 2
+    assert join_pieces(ellipse, level, np.array([0, 1000, 1000]), USUAL, usual_px=16, longest_px=20).max() == 2
 
 
 def test_no_regions_are_joined_to_none() -> None:
     empty = np.zeros((5, 5), np.int32)
 
-    joined = join_pieces(empty, np.zeros((5, 5), np.int16), np.array([0]), usual_px=16, longest_px=40)
+    joined = join_pieces(empty, np.zeros((5, 5), np.int16), np.array([0]), np.zeros(1), usual_px=16, longest_px=40)
 
     assert not joined.any()
 
