@@ -11,7 +11,7 @@ import numpy as np
 
 from slidekit.association import associate_slide_names
 from slidekit.collection.names import settle_text
-from slidekit.errors import DatasetError
+from slidekit.slide.coordinate_columns import Where
 from slidekit.slide.coordinate_table import CoordinateTable, plain_slide_name, read_coordinate_table
 from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.spec import ExtractionSpec
@@ -59,11 +59,8 @@ def slide_coordinates(
     table = read_coordinate_table(source, unit=spec.coordinates_unit, anchor=spec.coordinates_anchor)
     if not table.names:
         if len(slides) != 1:
-            raise DatasetError(
-                "has no column slide." if table.path else "The table of coordinates has no column slide.",
-                mend=f"Say in it which of the {len(slides)} slides each row is of.",
-                path=table.path,
-            )
+            mend = f"Say in it which of the {len(slides)} slides each row is of."
+            raise Where(table.path).error("has no column slide.", mend)
         return {name: table.pick(np.arange(len(table))) for name in slides}
     owners = _owners(table, known)
     wanted = {name: place for place, name in enumerate(slides)}
@@ -72,11 +69,8 @@ def slide_coordinates(
     ends = np.searchsorted(place_of[order], np.arange(-1, len(wanted)), side="right")
     found = dict(zip(wanted, np.split(order, ends)[1:-1], strict=True))
     if not any(map(len, found.values())):
-        raise DatasetError(
-            f"names none of the {len(slides)} slides.",
-            mend=f"It names {some_of(table.names, 3)}; slides are {some_of(sorted(slides), 3)}.",
-            path=table.path,
-        )
+        mend = f"It names {some_of(table.names, 3)}; slides are {some_of(sorted(slides), 3)}."
+        raise Where(table.path).error(f"names none of the {len(slides)} slides.", mend)
     return {name: table.pick(rows) for name, rows in found.items()}
 
 
@@ -98,11 +92,8 @@ def _owners(table: CoordinateTable, known: Iterable[str]) -> Mapping[str, str]:
     association = associate_slide_names(left, spelt.values())
     if association.ambiguous:
         patient, several = next(iter(association.ambiguous.items()))
-        raise DatasetError(
-            f"names the patient {patient}, who has several slides: {some_of(several, 5)}.",
-            mend="Write the name of the slide.",
-            path=table.path,
-        )
+        what = f"names the patient {patient}, who has several slides: {some_of(several, 5)}."
+        raise Where(table.path).error(what, "Write the name of the slide.")
     owners.update(association.matched)
     if lost := [name for name in left if name not in owners]:
         counts = np.bincount(table.codes, minlength=len(table.names))

@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 
-from slidekit.extraction.ownership import clear_slide
+from slidekit.extraction.ownership import clear_slide, is_foreign
 from slidekit.extraction.resume import read_report
 from slidekit.io.atomic import atomic_write_text
 from slidekit.slide.job import SlideJob, job_hash
@@ -23,7 +23,8 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
     """Write ``{slide}.json`` beside the records; without the time, so that the same job gives the same file.
 
     Where an attempt failed and the results of an earlier one with the same parameters are still there, they and their
-    ``.json`` stay: a share that is not mounted must not cost what was extracted.
+    ``.json`` stay: a share that is not mounted must not cost what was extracted. They go where the coordinates, or the
+    cells, now say that no tile is on this slide. A file of that name that is not slidekit's stays as it is.
 
     Returns
     -------
@@ -35,9 +36,14 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
         return report
     path = folder / f"{job.name}.json"
     if report.status in ("failed", "skipped"):
-        before = read_report(path)
-        if before is not None and before.status in ("done", "empty") and _may_stay(before, job, spec):
+        if is_foreign(path):
             return report
+        before = read_report(path)
+        gone = _has_no_places(job, report)
+        if before is not None and before.status in ("done", "empty") and _may_stay(before, job, spec) and not gone:
+            return report
+        if gone and before is not None and before.kept:
+            report = report.model_copy(update={"reason": f"{report.reason} The tiles of an earlier run were removed."})
     try:
         if report.status in ("failed", "skipped"):
             clear_slide(job)
@@ -48,6 +54,15 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
         _clear_if_possible(job)
         return failed_report(job, f"Its {path.suffix} file cannot be written ({type(error).__name__}).")
     return report
+
+
+def _has_no_places(job: SlideJob, report: SlideReport) -> bool:
+    """Whether a table of coordinates, or the slide's cells, were read and name no place on it.
+
+    No table, such as of a slide whose file of cells is away, says nothing.
+    """
+    told = job.cells is not None or (job.coordinates is not None and job.coordinates.total > 0)
+    return told and report.status == "skipped" and report.coordinates == 0
 
 
 def _may_stay(before: SlideReport, job: SlideJob, spec: ExtractionSpec) -> bool:

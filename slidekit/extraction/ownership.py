@@ -14,7 +14,7 @@ from slidekit.io.tfrecord import loose_name
 from slidekit.slide.fate import Fate
 from slidekit.slide.job import SlideJob
 
-__all__ = ["check_ours", "clear_slide", "remove_parts", "remove_shared_parts"]
+__all__ = ["check_ours", "clear_slide", "is_foreign", "remove_parts", "remove_shared_parts"]
 
 _STAMP = "[0-9]" * 8 + "-" + "[0-9]" * 6
 _SHARED = (
@@ -40,7 +40,7 @@ def check_ours(job: SlideJob) -> None:
     if job.records_dir is None:
         return
     report = read_report(job.records_dir / f"{job.name}.json")
-    if report is None and (path := job.records_dir / f"{job.name}.json").exists() and not _may_be_ours(path):
+    if report is None and is_foreign(path := job.records_dir / f"{job.name}.json"):
         raise SlideError(
             f"{path.name} exists, and was not made by slidekit.",
             mend="Move it away, or use another folder for TFRecords.",
@@ -62,13 +62,13 @@ def check_ours(job: SlideJob) -> None:
         )
 
 
-def _may_be_ours(path: Path) -> bool:
-    """Whether a file can be a damaged ``{slide}.json`` of ours; whole JSON that says something else cannot."""
+def is_foreign(path: Path) -> bool:
+    """Whether a ``{slide}.json`` is there that slidekit did not write: whole JSON that says something else."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return True
-    return isinstance(content, dict) and {"slide", "status"} <= content.keys()
+        return False  # it is not there, or damaged, and then may be ours
+    return not (isinstance(content, dict) and {"slide", "status"} <= content.keys())
 
 
 def clear_slide(job: SlideJob) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from slidekit.errors import SpecError
 from slidekit.slide.spec_values import Anchor, Unit
+from slidekit.wording import cell_text
 
 __all__ = ["FARTHEST", "Anchor", "Coordinates", "Unit"]
 
@@ -71,21 +73,15 @@ class Coordinates:
         Raises
         ------
         SpecError
-            If there are not two finite numbers a place.
+            If there are not two finite numbers a place, or not one label.
         """
-        try:
-            places = np.array(xy, np.float64)
-        except (TypeError, ValueError) as error:
-            raise SpecError(f"coordinates are not numbers: {error}.", mend="Give x and y of each place.") from None
-        places = places.reshape(0, 2) if places.size == 0 else places
-        if places.ndim != 2 or places.shape[1] != 2:
-            what = f"coordinates have the shape {places.shape}."
-            raise SpecError(what, mend="Give (n, 2): x and y of each place.")
-        if not (np.abs(places) <= FARTHEST).all():
-            raise SpecError("coordinates hold what is no place, such as NaN.", mend="Remove it, or correct it.")
+        places = _as_places(xy)
         named = np.full(len(places), None, object)
         if labels is not None:
-            named[:] = labels
+            if len(labels) != len(places):
+                what = f"There are {len(labels)} labels of {len(places)} coordinates."
+                raise SpecError(what, mend="Give one a place, or None.")
+            named[:] = [(label if isinstance(label, str) else cell_text(label)) or None for label in labels]
         numbers = np.arange(len(places), dtype=np.int64) if rows is None else np.asarray(rows, np.int64)
         order = _settled_order(places, named)
         whole = len(places) if total is None else total
@@ -120,6 +116,31 @@ class Coordinates:
         """
         places = self.xy / np.array(mpp) if self.unit == "um" else self.xy
         return places + np.array(tile_size) / 2 if self.anchor == "corner" else places
+
+
+def _as_places(xy: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    try:
+        found = np.asarray(xy)
+    except ValueError as error:  # rows of several lengths
+        raise SpecError(f"coordinates are no table: {error}.", mend="Give x and y of each place.") from None
+    if found.size == 0:
+        return np.empty((0, 2), np.float64)
+    if not _holds_numbers(found):
+        raise SpecError("coordinates are not numbers.", mend="Give x and y of each place, as numbers and not as text.")
+    if found.ndim != 2 or found.shape[1] != 2:
+        what = f"coordinates have the shape {found.shape}."
+        raise SpecError(what, mend="Give (n, 2): x and y of each place.")
+    places = found.astype(np.float64)
+    if not (np.abs(places) <= FARTHEST).all():
+        raise SpecError("coordinates hold what is no place, such as NaN.", mend="Remove it, or correct it.")
+    return places
+
+
+def _holds_numbers(values: npt.NDArray[Any]) -> bool:
+    """Whether these are real numbers, also of a column of a data frame that once held something else."""
+    if values.dtype.kind == "O":
+        return all(isinstance(value, Real) and not isinstance(value, bool) for value in values.flat)
+    return values.dtype.kind in "iuf"
 
 
 def _settled_order(xy: npt.NDArray[np.float64], labels: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:

@@ -10,11 +10,9 @@ import numpy.typing as npt
 from slidekit.slide.coordinates import Coordinates
 from slidekit.slide.fate import Fate
 from slidekit.slide.grid import TOLERANCE, floor_centres
+from slidekit.slide.place_runs import lay_runs
 
 __all__ = ["PlaceGrid", "lay_places"]
-
-_SAME = 1e-6
-"""Output pixels by which places of one lattice may differ: over the widest strip that adds up to 0.016."""
 
 _ROUND, _NOISE = 64, 1e-8
 """Corners that differ by less than the second from a multiple of 1 / the first, level-0 pixels, are that multiple."""
@@ -131,14 +129,16 @@ class PlaceGrid:
 
     @property
     def contradictions(self) -> int:
-        """Duplicates whose label is another than that of the place that is extracted."""
+        """Duplicates whose label is another than that of the place that is extracted; none is no other label."""
         if not (self.refused == str(Fate.DUPLICATE)).any():
             return 0
         kept = self.refused == ""
         places = [tuple(place) for place in self.locations().tolist()]
         told = {place: label for place, label, taken in zip(places, self.labels, kept, strict=True) if taken}
         again = zip(places, self.labels, self.refused, strict=True)
-        return sum(told[place] != label for place, label, reason in again if reason == Fate.DUPLICATE)
+        return sum(
+            label is not None and told[place] != label for place, label, reason in again if reason == Fate.DUPLICATE
+        )
 
     @property
     def _half(self) -> npt.NDArray[np.float64]:
@@ -187,13 +187,10 @@ def lay_places(
         there |= ((centres >= 0) & (centres < np.array(dimensions))).all(axis=1)
     refused = np.full(len(corners), "", object)
     refused[~there] = str(Fate.OUTSIDE_SLIDE)
-    taken = np.flatnonzero(there)
-    _, first = np.unique(floor_centres(corners[taken] + size / 2), axis=0, return_index=True)
-    again = np.ones(len(taken), np.bool_)
-    again[first] = False
-    refused[taken[again]] = str(Fate.DUPLICATE)
-    taken = taken[~again]
-    order, lengths, pitch = _lay_runs(corners[taken], tile_px, size, np.maximum(np.array(block), size))
+    again = _given_before(floor_centres(corners + size / 2), coordinates.labels, there)
+    refused[again] = str(Fate.DUPLICATE)
+    taken = np.flatnonzero(there & ~again)
+    order, lengths, pitch = lay_runs(corners[taken], tile_px, size, np.maximum(np.array(block), size))
     rest = np.flatnonzero(refused != "")
     order = np.concatenate([taken[order], rest])
     runs = np.concatenate([[0], np.cumsum(np.concatenate([lengths, np.ones(len(rest), np.int64)]))]).astype(np.int64)
@@ -217,51 +214,19 @@ def _settle(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(np.abs(corners - near) < _NOISE, near, corners)
 
 
+def _given_before(
+    locations: npt.NDArray[np.int64], labels: npt.NDArray[np.object_], there: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Which places of those that are `there` share their location with one that goes first: what has a label does."""
+    unlabelled = np.array([label is None for label in labels], np.bool_)
+    candidates = np.flatnonzero(there)
+    candidates = candidates[np.argsort(unlabelled[candidates], kind="stable")]
+    _, first = np.unique(locations[candidates], axis=0, return_index=True)
+    again = there.copy()
+    again[candidates[first]] = False
+    return again
+
+
 def _wholly_inside(boxes: npt.NDArray[np.float64], width: int, height: int) -> npt.NDArray[np.bool_]:
     limits = np.array([width, height]) + TOLERANCE
     return np.asarray(((boxes[:, :2] >= -TOLERANCE) & (boxes[:, 2:] <= limits)).all(axis=1), np.bool_)
-
-
-def _lay_runs(
-    corners: npt.NDArray[np.float64], tile_px: int, size: npt.NDArray[np.float64], block: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """Order of places, number of places in each run of that order, and the runs' pitch in output pixels."""
-    if not len(corners):
-        return np.empty(0, np.int64), np.empty(0, np.int64), 0
-    pixel = size / tile_px
-    row, top = _rows(corners[:, 1], _SAME * float(pixel[1]))
-    order = np.lexsort((corners[:, 0], row))
-    left, row = corners[order, 0], row[order]
-    gaps = np.diff(left) / pixel[0]
-    whole = np.rint(gaps)
-    on_lattice = (np.diff(row) == 0) & (whole >= 1) & (np.abs(gaps - whole) < _SAME)
-    pitch = _pitch(whole[on_lattice], tile_px, len(corners))
-    joined = on_lattice & (whole == pitch)
-    starts = np.flatnonzero(np.concatenate([[True], ~joined]))
-    lengths = np.diff(np.concatenate([starts, [len(corners)]]))
-    first = np.stack([left[starts], top[row[starts]]], axis=1)
-    column, band = np.floor(first / block).T
-    read = np.lexsort((first[:, 0], row[starts], column, band))
-    starts, lengths = starts[read], lengths[read]
-    ahead = np.cumsum(lengths) - lengths
-    return order[np.repeat(starts - ahead, lengths) + np.arange(len(corners))], lengths, pitch
-
-
-def _rows(tops: npt.NDArray[np.float64], tolerance: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Number of the row of each place, from the top, and where each row begins."""
-    order = np.argsort(tops, kind="stable")
-    begins = np.concatenate([[True], np.diff(tops[order]) > tolerance])
-    row = np.empty(len(tops), np.int64)
-    row[order] = np.cumsum(begins) - 1
-    return row, tops[order][begins]
-
-
-def _pitch(gaps: npt.NDArray[np.float64], tile_px: int, places: int) -> int:
-    """The distance at which most neighbours lie, output pixels; 0 if nothing is won by reading them together."""
-    if not len(gaps):
-        return 0
-    found, counts = np.unique(gaps, return_counts=True)
-    best = int(np.argmax(counts))
-    # What lies between tiles is read in vain; a grid with gaps does it, for the sake of few, long reads.
-    worth_it = found[best] <= tile_px or counts[best] >= places / 2
-    return int(found[best]) if worth_it else 0

@@ -30,6 +30,7 @@ def match(names: list[str], slides: list[str], known: list[str] | None = None) -
         ("a", "a"),
         ("a.svs", "a"),
         ("folder/a.ome.tif", "a"),
+        ("C:\\slides\\a.svs", "a"),
         ("a.ome", "a"),
         ("a.svs", "a.svs"),
         ("a.b", "a.b"),

@@ -164,6 +164,7 @@ def test_a_user_s_own_json_is_not_replaced(job, make_spec) -> None:
     (report,) = run([job], make_spec()).values()
 
     assert "was not made by slidekit" in report.reason
+    assert path.read_text() == '{"my": "notes"}'
 
 
 def test_overwrite_costs_nothing_where_the_slide_is_away(job, make_spec, tmp_path) -> None:

@@ -82,16 +82,39 @@ def test_units_and_anchors() -> None:
     [
         ([[1, 2, 3]], "shape (1, 3)"),
         ([1, 2], "shape (2,)"),
+        (5, "shape ()"),
+        ([[1, 2], [3]], "no table"),
         ([[1, np.nan]], "NaN"),
         ([[1, np.inf]], "no place"),
         ([[1, 1e13]], "no place"),
         ([["a", "b"]], "not numbers"),
+        ([["1", "2"]], "not numbers"),
+        ([[1, None]], "not numbers"),
+        ([[True, False]], "not numbers"),
+        ([[1 + 2j, 3]], "not numbers"),
+        ({"x": [1], "y": [2]}, "not numbers"),
     ],
 )
 def test_what_is_no_place_is_refused(xy, said: str) -> None:
     with pytest.raises(SpecError) as raised:
         Coordinates.of(xy)
     assert said in str(raised.value)
+    assert raised.value.mend
+
+
+@pytest.mark.parametrize(
+    "xy",
+    [np.array([[1, 2]], np.uint8), np.array([[1, 2]], np.float32), np.array([[1, 2.0]], object), [(1, 2)]],
+)
+def test_numbers_of_any_type_are_places(xy) -> None:
+    made = Coordinates.of(xy)
+    assert (made.xy.tolist(), made.xy.dtype) == ([[1, 2]], np.float64)
+
+
+def test_labels_are_one_a_place_and_empty_is_none() -> None:
+    assert Coordinates.of([[1, 2], [3, 4], [5, 6]], ["", "b", np.nan]).labels.tolist() == [None, "b", None]
+    with pytest.raises(SpecError, match="1 labels of 2 coordinates"):
+        Coordinates.of([[1, 2], [3, 4]], ["b"])
 
 
 def test_no_places_are_places_too() -> None:

@@ -50,9 +50,11 @@ def test_given_the_centres_of_a_grid_tiles_are_its_bytes(
         centres = centres_of(wsi)
         of_grid = wsi.extract_tiles(tmp_path / "grid")
 
-    # Act: rows in any order, as microns
-    given = np.random.default_rng(1).permutation(centres) * mpp
-    with WSI(path, **SIZE, coordinates=given, coordinates_unit="um", **options) as wsi:
+    # Act: rows in any order, as microns, the one time centres and the other time corners
+    anchor = "center" if img_format == "png" else "corner"
+    given = np.random.default_rng(1).permutation(centres) * mpp - (16 if anchor == "corner" else 0)
+    meaning = {"coordinates_unit": "um", "coordinates_anchor": anchor}
+    with WSI(path, **SIZE, coordinates=given, **meaning, **options) as wsi:
         of_places = wsi.extract_tiles(tmp_path / "places")
 
     # Assert: the same tiles, in the same order, but that they are in no column and row
@@ -136,6 +138,24 @@ def test_magnifications_and_corners(tissue_slide: Path, tissue: np.ndarray) -> N
         assert wsi.shape == (1, 1)
         assert wsi.grid.locations().tolist() == [[132, 232]]
     np.testing.assert_array_equal(image, tissue[200:264, 100:164])
+
+
+def test_a_tile_has_one_location_however_it_was_asked_for(make_slide: Callable[..., Path], tissue: np.ndarray) -> None:
+    path = make_slide(tissue, (0.2472, 0.31))
+    with WSI(path, **SIZE) as grid:
+        boxes, locations = grid.grid.boxes(), grid.grid.locations()
+    loc = pd.DataFrame(locations, columns=["loc_x", "loc_y"])
+    microns = pd.DataFrame(boxes[:, :2] * (0.2472, 0.31), columns=["x_um", "y_um"])
+    for given, anchor in [
+        ((boxes[:, :2] + boxes[:, 2:]) / 2, "center"),
+        (boxes[:, :2], "corner"),
+        (microns, "corner"),
+        (loc, "center"),
+        (loc, "corner"),
+    ]:
+        with WSI(path, **SIZE, coordinates=given, coordinates_anchor=anchor, use_edge_tiles=True) as wsi:
+            assert {tuple(at) for at in wsi.grid.locations().tolist()} == {tuple(at) for at in locations.tolist()}
+            assert wsi.spec.coordinates_anchor == ("center" if given is loc else anchor)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +242,40 @@ def test_a_second_run_takes_only_slides_whose_rows_have_changed(dataset: Dataset
     assert (folder / "a.tfrecords").read_bytes() == before
     assert {record.loc_x for record in records_of(folder, "b")} == {151}
     assert '"coordinates_rows": 3' in (folder / "extraction.json").read_text()
+
+
+def test_of_a_slide_whose_rows_are_gone_nothing_stays(dataset: Dataset, tmp_path: Path) -> None:
+    # Arrange: c never had rows, and the file of its name is another tool's
+    folders = {"tfrecords": tmp_path / "tfrecords", "tiles": tmp_path / "tiles"}
+    dataset = Dataset(slides=list(dataset.paths().values()), **folders, **SIZE)
+    folder = tmp_path / "tfrecords" / "64px_32um"
+    folder.mkdir(parents=True)
+    (folder / "c.json").write_text('{"my": "notes"}')
+    run(dataset, frame(*ROWS), save_tiles=True)
+    before = (folder / "a.tfrecords").read_bytes()
+    assert (folder / "b.tfrecords").exists()
+
+    # Act
+    reports = run(dataset, frame(*ROWS[:2]), save_tiles=True)
+
+    # Assert
+    assert {name: report.status for name, report in reports.items()} == dict.fromkeys("abc", "skipped")
+    assert reports["b"].reason.endswith("in a DataFrame. The tiles of an earlier run were removed.")
+    assert [path.name for path in dataset.tfrecords()] == ["a.tfrecords"]
+    assert [path.name for path in folder.glob("b.*")] == ["b.json"]
+    assert "b.tfrecords" not in (folder / "manifest.json").read_text()
+    assert not (tmp_path / "tiles" / "64px_32um" / "b").exists()
+    assert (folder / "a.tfrecords").read_bytes() == before
+    assert (folder / "c.json").read_text() == '{"my": "notes"}'
+
+
+def test_of_two_rows_in_one_pixel_the_label_stays(tissue_slide: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": [500.0, 500.4], "y": [380.0, 380.4], "label": [None, "mitosis"]})
+    with WSI(tissue_slide, **SIZE, coordinates=table, **ALL) as wsi:
+        report = wsi.extract_tiles(tmp_path / "out")
+    assert (report.counts, report.labels, report.warnings) == ({"duplicate": 1, "kept": 1}, {"mitosis": 1}, ())
+    (record,) = records_of(tmp_path / "out", "tissue")
+    assert record.label == "mitosis"
 
 
 def test_tiles_of_a_grid_and_of_other_files_do_not_mix(dataset: Dataset, tmp_path: Path) -> None:

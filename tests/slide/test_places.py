@@ -109,14 +109,16 @@ def test_edges_are_flagged_on_all_sides() -> None:
 
 
 def test_of_duplicates_one_with_a_label_stays() -> None:
-    places = lay([(50, 50), (50, 50), (50.4, 50.2), (80, 80), (80, 80)], [None, "b", "a", "c", "c"])
+    xy = [(50, 50), (50, 50), (50.4, 50.2), (80, 80), (80, 80), (110.1, 110.9), (110, 110.1)]
+    places = lay(xy, [None, "b", "a", "c", "c", "d", None])
     kept = {
         places.location(i, j): places.label(i, j)
         for i, j in places.cells().tolist()
         if not places.refused[places.index(i, j)]
     }
-    assert kept == {(50, 50): "b", (80, 80): "c"}
-    assert places.contradictions == 2
+    # Also where it lies below what has none, in one pixel.
+    assert kept == {(50, 50): "b", (80, 80): "c", (110, 110): "d"}
+    assert places.contradictions == 1
 
 
 def test_places_here_and_there_are_alone_and_come_block_by_block() -> None:
@@ -141,6 +143,24 @@ def test_far_neighbours_are_not_read_together() -> None:
     places = lay([(100, 100), (160, 100), (300, 101.3), (360, 101.3), (500, 300), (90, 400), (77, 480), (40, 333.3)])
     assert places.pitch_px == 0
     assert len(places.runs) == 9
+
+
+def test_a_slope_is_not_one_row() -> None:
+    # Arrange: each place as good as beside the next, the last 0.09 output pixels below the first
+    steps = np.arange(2000.0)
+    xy = np.stack([100 + 2 * steps, 100 + 2 * 4.5e-5 * steps], axis=1)
+
+    # Act
+    sloping, level = (
+        lay_places(
+            Coordinates.of(np.stack([xy[:, 0], y], axis=1)), (9000, 400), MPP, tile_px=64, tile_size=(128.0, 128.0)
+        )
+        for y in (xy[:, 1], np.full(2000, 100 + 1e-9) + np.tile([0, 1e-8], 1000))
+    )
+
+    # Assert
+    assert len(level.runs) == 2
+    assert all(np.ptp(one) <= 2 * 0.01 for one in np.split(sloping.corners[:, 1], sloping.runs[1:-1]))
 
 
 def test_no_place_and_none_left() -> None:
