@@ -23,7 +23,8 @@ from slidekit.errors import NormalizerError, SpecError
 from slidekit.io.atomic import atomic_write_text
 from slidekit.norm import StainNormalizer, autoselect
 from slidekit.norm.saving import PARAMS_NAME, normalizer_of_params, read_json_object
-from slidekit.slide.spec_values import read_tile_um
+from slidekit.slide.spec_sizes import check_sizes
+from slidekit.slide.spec_values import read_sizes
 
 __all__ = ["ModelParams"]
 
@@ -45,7 +46,8 @@ class ModelParams(BaseModel):
     tile_px
         Edge of a tile in output pixels.
     tile_um
-        Edge of a tile in microns, or a magnification (``"10x"``).
+        Edge of a tile in microns, or a magnification (``"10x"``). Of several, for a model that takes concentric tiles,
+        a tuple in their order; a list in the file.
     normalizer
         One of `slidekit.norm.METHODS`; None for no normalisation.
     normalizer_source
@@ -70,7 +72,7 @@ class ModelParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tile_px: int = Field(ge=2, le=16384)
-    tile_um: Annotated[float | str, BeforeValidator(read_tile_um)]
+    tile_um: Annotated[float | str | tuple[float | str, ...], BeforeValidator(read_sizes)]
     normalizer: str | None = None
     normalizer_source: str | None = None
     augment: str = ""
@@ -112,6 +114,7 @@ class ModelParams(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        check_sizes(self.tile_px, self.tile_um if isinstance(self.tile_um, tuple) else (self.tile_um,))
         if self.normalizer is None and "n" in self.augment:
             raise ValueError("augment has n, which perturbs a stain normaliser, but there is no normalizer")
         return self
@@ -207,7 +210,8 @@ class ModelParams(BaseModel):
 
     def _content(self, fit: dict[str, Any] | None) -> dict[str, Any]:
         """What stands in the file."""
-        size = {"tile_px": self.tile_px, "tile_um": self.tile_um}
+        edges = list(self.tile_um) if isinstance(self.tile_um, tuple) else self.tile_um
+        size = {"tile_px": self.tile_px, "tile_um": edges}
         known = {
             "normalizer": self.normalizer,
             "normalizer_source": self.normalizer_source,

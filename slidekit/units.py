@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NewType, TypeAlias
+from typing import Any, NewType, TypeAlias
 
 from slidekit.errors import SpecError
 
@@ -87,10 +87,13 @@ def parse_tile_um(value: float | str | Magnification) -> Microns | Magnification
     Raises
     ------
     SpecError
-        If the value is neither, or not positive and finite.
+        If the value is neither, or not positive and finite; saying how several are given, where there are.
     """
     if isinstance(value, Magnification):
         return value
+    if isinstance(value, bool | bytes):
+        # float() would take True for 1, and b"128" for 128.
+        raise _no_size(value)
     if isinstance(value, str) and (match := _MAGNIFICATION.fullmatch(value)):
         size = float(match[1])
         if size > 0:
@@ -102,15 +105,25 @@ def parse_tile_um(value: float | str | Magnification) -> Microns | Magnification
             size = math.nan
         if math.isfinite(size) and size > 0:
             return Microns(size)
-    raise SpecError(
-        f"tile_um={value!r} is not a tile size.",
-        mend='Give microns (tile_um=128) or a magnification (tile_um="10x").',
-    )
+    raise _no_size(value)
+
+
+def _no_size(value: object) -> SpecError:
+    mend = 'Give microns (tile_um=128) or a magnification (tile_um="10x").'
+    if isinstance(value, str) and re.search(r"[,;+ ]", value.strip()):
+        # Not taken apart: 302,5 may be a decimal fraction.
+        mend += " Several sizes are a list: tile_um=[128, 512], --tile-um 128 --tile-um 512."
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        mend += " Several sizes are one plain list or tuple, in its order: tile_um=[128, 512]."
+    return SpecError(f"tile_um={value!r} is not a tile size.", mend=mend)
 
 
 def list_sizes(tile_um: TileSizes) -> tuple[TileSize, ...]:
-    """One size of tile, or several, as a tuple."""
-    return (tile_um,) if isinstance(tile_um, str) or not isinstance(tile_um, Sequence) else tuple(tile_um)
+    """One size of tile, or several, as a tuple; arrays and their elements as plain numbers."""
+    plain: Any = tile_um.tolist() if hasattr(tile_um, "tolist") else tile_um
+    if isinstance(plain, Sequence) and not isinstance(plain, str | bytes):
+        return tuple(size.tolist() if hasattr(size, "tolist") else size for size in plain)
+    return (plain,)
 
 
 def size_name(tile_um: TileSize) -> str:

@@ -409,15 +409,18 @@ class TestExtract:
         [(_, spec, _)] = runs
         assert (spec.buffer, spec.buffer_gb) == (folder, 20)
 
-    def test_artifact_labels_reach_the_run_and_a_typo_is_named_once(self, make, runs, caplog):
-        with caplog.at_level(logging.WARNING):
+    def test_artifact_labels_reach_the_run_and_a_typo_is_refused_before_it(self, make, runs):
+        with pytest.raises(SpecError, match=r"labelled 'stomra'.* Labels there are: stroma, tumor\."):
             make().extract_tiles(artifact_labels=["tumor", "stomra"])
-        (call,) = runs
-        assert call[1].artifact_labels == ("stomra", "tumor")
-        said = [record.getMessage() for record in caplog.records if "artifact_labels" in record.getMessage()]
-        assert said == [
-            "artifact_labels: no region of any slide is labelled 'stomra'; labels there are: stroma, tumor."
-        ]
+        assert runs == []
+        make().extract_tiles(artifact_labels=["tumor"])
+        assert runs[0][1].artifact_labels == ("tumor",)
+
+    def test_an_artifact_label_that_only_other_slides_have_is_warned_of(self, make, runs, caplog):
+        with caplog.at_level(logging.WARNING):
+            make(filters={"site": "y"}).extract_tiles(artifact_labels=["tumor"])
+        assert len(runs) == 1
+        assert "labelled 'tumor'" in caplog.text
 
     def test_only_the_filtered_slides(self, make, runs):
         make(filters={"site": "y"}).extract_tiles()

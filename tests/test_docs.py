@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,6 +172,51 @@ def test_coordinates_examples_run(folder: Path) -> None:
     assert report["coordinates"] == 5
 
 
+def run_magnifications(folder: Path, *without: str) -> dict[str, object]:
+    """Run the Python examples of docs/magnifications.md on one slide, those that import some modules left out."""
+    slide = (folder / "slides").resolve() / "demo-1-regions.svs"
+    (folder / "slides").unlink()
+    (folder / "slides").mkdir()
+    (folder / "slides" / slide.name).symlink_to(slide)
+    names: dict[str, object] = {"__name__": "example"}
+    for code in blocks("docs/magnifications.md", "python"):
+        if not any(f"import {module}\n" in code for module in without):
+            exec(compile(code, "docs/magnifications.md", "exec"), names)
+    return names
+
+
+def test_magnifications_examples_run(folder: Path) -> None:
+    # Act: the loop over batches asserts on its own account
+    names = run_magnifications(folder, "keras", "torch")
+
+    # Assert: the command asks for what the Python example asks for
+    (command,) = commands(DOCS / "magnifications.md")
+    sizes = [float(value) for flag, value in pairwise(command) if flag == "--tile-um"]
+    assert sizes == list(names["dataset"].tile_sizes)  # type: ignore[attr-defined]
+    assert names["same"].num_tiles == names["dataset"].num_tiles > 0  # type: ignore[attr-defined]
+    assert len({names["tile"], names["around"]}) == 2
+    assert json.loads((folder / "params.json").read_text(encoding="utf-8"))["hp"]["tile_um"] == [128.0, 512.0]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.long
+def test_magnifications_are_taken_by_a_keras_model(folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what TensorFlow does on import is not ours
+        pytest.importorskip("tensorflow")
+
+    names = run_magnifications(folder, "torch")
+
+    assert names["history"].history["loss"][0] > 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.torch
+def test_magnifications_are_taken_by_a_torch_network(folder: Path) -> None:
+    names = run_magnifications(folder, "keras")
+
+    assert float(names["loss"].detach()) > 0  # type: ignore[attr-defined]
+
+
 def test_regions_of_interest_example_says_what_is_wrong(folder: Path) -> None:
     (command,) = commands(DOCS / "regions-of-interest.md")
 
@@ -257,7 +303,7 @@ def test_options_in_the_text_exist(page: Path) -> None:
 
 
 def test_every_picture_is_used_and_small() -> None:
-    pictures = sorted((DOCS / "images").glob("*.png"))
+    pictures = sorted(path for path in (DOCS / "images").iterdir() if path.suffix in (".png", ".jpg", ".svg"))
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
 
     assert len(pictures) >= 4

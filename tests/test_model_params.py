@@ -63,6 +63,26 @@ class TestRoundTrip:
         rebuilt = loaded.build_normalizer()
         assert (None if rebuilt is None else rebuilt.method) == method
 
+    def test_sizes_of_concentric_tiles_are_a_list_in_the_file(self, tmp_path):
+        params = ModelParams(tile_px=256, tile_um=np.array([128, 512]), augment="xy")
+
+        content = json.loads(params.save(tmp_path).read_text())
+
+        assert params.tile_um == (128.0, 512.0)
+        assert content["tile_um"] == content["hp"]["tile_um"] == [128.0, 512.0]
+        assert ModelParams.load(tmp_path) == params
+        assert ModelParams(tile_px=256, tile_um=["20x", 512]).tile_um == ("20x", 512.0)
+        # One is what it always was.
+        assert ModelParams(tile_px=256, tile_um=[128]).tile_um == 128.0
+
+    @pytest.mark.parametrize(
+        ("tile_um", "what"),
+        [([], "no size"), ([128, 128.0], "twice"), ([128, 1e6], "no slide can give"), ("128,512", "Several sizes")],
+    )
+    def test_what_is_no_size_is_named(self, tile_um, what):
+        with pytest.raises(SpecError, match=what):
+            ModelParams(tile_px=256, tile_um=tile_um)
+
     def test_a_fit_to_tiles_goes_into_the_file(self, tmp_path):
         normalizer = norm.autoselect("reinhard", [TILE, TILE[:24]])
         params = ModelParams(tile_px=256, tile_um=128, normalizer="reinhard", augment="xyrjn")

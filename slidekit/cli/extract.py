@@ -26,7 +26,7 @@ __all__ = ["extract"]
         "tile_um": "Required, unless --tile-mpp is given."
         " Repeatable: concentric tiles of further sizes around those of the first.",
     },
-    kinds={"coordinates": Path, "tile_um": list[str], "tile_mpp": list[float]},
+    kinds={"coordinates": Path},
 )
 def extract(
     project: Annotated[Path, typer.Argument(help="Folder of the project.", metavar="PROJECT")],
@@ -77,7 +77,8 @@ def extract(
 ) -> None:
     """Cut the slides of a project into tiles, and write the report."""
     from slidekit.cli.run_log import RunLog
-    from slidekit.cli.show import RunProgress, report_places, show_results
+    from slidekit.cli.run_progress import RunProgress
+    from slidekit.cli.show import report_places, show_results
     from slidekit.project import load_project
     from slidekit.slide.spec import ExtractionSpec
 

@@ -32,6 +32,9 @@ _PANELS = {
     " report",
 }
 
+# Every command takes what extract takes: without these, the last of several would silently be the only one.
+_KINDS: dict[str, Any] = {"tile_um": list[str], "tile_mpp": list[float]}
+
 # Options that are not simply the field's name with dashes.
 _FLAGS = {"roi_filter_method": ["--roi-filter"]}
 
@@ -61,7 +64,7 @@ def spec_options(
     kinds
         Types that typer reads, of fields whose own it does not know.
     """
-    stated = kinds or {}
+    stated = (_KINDS if model is ExtractionSpec else {}) | dict(kinds or {})
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [

@@ -191,7 +191,11 @@ class Selection(Membership):
     def _say_no_records(self) -> DatasetError:
         label, records = self._demand_label(), self._collection.records
         if not records:
-            return DatasetError(f"There are no TFRecords of {label}.", mend="Run extract_tiles, or check tfrecords=.")
+            others = sorted({other for source in self.sources for other in source.record_labels()})
+            mend = "Run extract_tiles, or check tfrecords=."
+            if others:
+                mend = f"There are {some_of(others)}: give one of these as tile_px= and tile_um=, or run extract_tiles."
+            return DatasetError(f"There are no TFRecords of {label}.", mend=mend)
         if not self.slides():
             return DatasetError(
                 f"The dataset holds no slide, and there are TFRecords of {label} for {len(records)} slides.",

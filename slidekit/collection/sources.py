@@ -103,6 +103,12 @@ class Source:
                 raise DatasetError("does not exist.", mend=f"Correct the slides of source {self.name!r}.", path=path)
         return sorted(found)
 
+    def record_labels(self) -> list[str]:
+        """Names of the folders that hold TFRecord files, such as ``256px_128um``, sorted."""
+        if self.tfrecords is None or not self.tfrecords.is_dir():
+            return []
+        return sorted({path.parent.name for path in self.tfrecords.glob(f"*/*{RECORDS}")})
+
     def records(self, label: str) -> dict[str, Path]:
         """TFRecord files for a tile size, by the slide's name."""
         folder = self.tfrecords / label if self.tfrecords is not None else None

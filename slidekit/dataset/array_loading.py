@@ -107,8 +107,9 @@ class ArrayLoading(Streaming):
             To be iterated over, an epoch each time. It gives
             ``(images[, labels][, slides][, loc_x, loc_y])``, or images alone: uint8 (n, h, w, 3), RGB, or float32 if
             `standardize`; class indices int64 (n,), numbers float32 (n,), one-hot float32 (n, classes). Of
-            concentric tiles, images are a tuple, one for each size in the order of `tile_um`. It has `num_tiles`,
-            `state_dict`, `load_state_dict` and `set_epoch`.
+            concentric tiles, images are a tuple, one for each size in the order of `tile_um`, and where they are all
+            that is given, that stands in a tuple of its own: ``((a, b),)``, which nothing takes for images and
+            labels. It has `num_tiles`, `state_dict`, `load_state_dict` and `set_epoch`.
 
         Raises
         ------

@@ -99,6 +99,7 @@ class Exporting(Selection):
             labels=labels,
             columns=columns,
             use_float=use_float,
+            further=self.more_names or None,
             facts={"tile_px": self.tile_px, "tile_um": tile_um} | ({"more_um": more_um} if more_um else {}),
             shard_mb=shard_mb,
             overwrite=overwrite,
@@ -141,6 +142,7 @@ def source_of_records(
     columns: str | Sequence[str] = (),
     use_float: UseFloat = "auto",
     facts: Mapping[str, Any] | None = None,
+    further: Sequence[str] | None = None,
 ) -> TileSource:
     """Find what is known about the tiles of TFRecords, for an export.
 
@@ -155,6 +157,9 @@ def source_of_records(
     facts
         What is to stand beside the tiles; by default the size of tile that the files' folders are named after. The
         spec of the extraction is added where it is known.
+    further
+        Further sizes of concentric tiles that each record must have, ``512um``; by default those that the files'
+        folder is named after, else those of the first record.
 
     Raises
     ------
@@ -196,14 +201,17 @@ def source_of_records(
         annotations=cells,
         facts={**(_size_of(paths) if facts is None else facts), **_spec_of(paths)},
         left_out=len(table) - sum(slide.count for slide in slides),
-        further=_further_of(paths),
+        further=_further_of(paths) if further is None else tuple(further),
     )
 
 
 def _further_of(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Further sizes of concentric tiles that the first record has, in the order of the extraction if that is known."""
-    from slidekit.io.tfrecord import TileRecord, iter_records
+    """Further sizes of concentric tiles by the folder's name, or that the first record has, in their order if known."""
+    from slidekit.io.tfrecord import TileRecord, iter_records, promised_sizes
 
+    promised = {promised_sizes(path.parent.name) for path in paths}
+    if len(promised) == 1 and (names := promised.pop()) is not None:
+        return names
     for path in paths:
         try:
             payload = next((payload for _, payload in iter_records(path)), None)

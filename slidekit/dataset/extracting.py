@@ -65,7 +65,7 @@ class Extracting(Selection):
             Where tiles lie, instead of on a grid: a CSV or parquet file, or a DataFrame, with the columns ``slide``,
             ``x``, ``y`` and perhaps ``label``; see `slidekit.slide.coordinate_table.read_coordinate_table`. The options
             `coordinates_unit` ("px" of level 0, or "um") and `coordinates_anchor` ("center" of the tile, or "corner")
-            say what numbers mean. Slides without a row are ``skipped``.
+            say what numbers mean. Slides without a row are ``skipped``, and their tiles of an earlier run removed.
         cells
             Folder of ``{slide}.cells.zarr``, which `cell_segmentation` writes: a tile is cut around every cell; see
             `extract_cells`. Slides without cells are ``skipped``.
@@ -108,7 +108,8 @@ class Extracting(Selection):
         places = None if coordinates is None else self._coordinates(coordinates, spec, names)
         if places:
             # What the columns of the table say goes before what was said of them.
-            spec = spec.model_copy(update={"coordinates_unit": next(iter(places.values())).unit})
+            one = next(iter(places.values()))
+            spec = spec.model_copy(update={"coordinates_unit": one.unit, "coordinates_anchor": one.anchor})
         sources = None if cells is None else self._cells(cells, names, apply_masks)
         if sources is not None:
             places = no_places(set(names) - set(sources), Path(cells or ""))
@@ -222,9 +223,10 @@ class Extracting(Selection):
 
     def _check_artifact_labels(self, spec: ExtractionSpec) -> None:
         if spec.artifact_labels:
-            from slidekit.slide.roi import warn_of_unknown_labels
+            from slidekit.slide.roi import refuse_unknown_labels
 
-            warn_of_unknown_labels(self.rois(), spec.artifact_labels)
+            every = self._collection.index.rois.values()
+            refuse_unknown_labels(self.rois(), spec.artifact_labels, others=every)
 
     def _coordinates(
         self, source: PathLike | pd.DataFrame, spec: ExtractionSpec, names: list[str]

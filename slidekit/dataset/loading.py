@@ -114,8 +114,9 @@ class Loading(ArrayLoading):
             A DataLoader to be iterated over, an epoch each time. It gives
             ``(images[, labels][, slides][, loc_x, loc_y])``, or images alone: uint8 (n, 3, h, w), RGB, in the memory
             format channels_last, or float32 if `standardize`; labels as for `numpy`; slides a list of str. It has
-            `num_tiles`, `state_dict`, `load_state_dict` and `set_epoch`. Of concentric tiles, images are one such
-            tensor for each size, in the order of `tile_um`.
+            `num_tiles`, `state_dict`, `load_state_dict` and `set_epoch`. Of concentric tiles, images are a tuple of
+            such tensors, one for each size in the order of `tile_um`; by themselves ``((a, b),)``, as of `numpy`. With
+            `pin_memory`, torch makes lists of all tuples.
 
         Raises
         ------
@@ -211,7 +212,8 @@ class Loading(ArrayLoading):
             Of ``(images[, labels][, slides][, loc_x, loc_y])``, or of images alone: uint8 (n, h, w, 3), RGB, or
             float32 if `standardize`, where h and w are known, and n is with `drop_last`; labels as for `numpy`;
             slides strings; without `batch_size` all of them of one tile. It knows its length, and has the attribute
-            `num_tiles`. Of concentric tiles, images are a tuple, one for each size in the order of `tile_um`.
+            `num_tiles`. Of concentric tiles, images are a tuple, one for each size in the order of `tile_um`; by
+            themselves ``((a, b),)``, which `predict` of a Keras model with several inputs takes.
 
         Raises
         ------

@@ -57,7 +57,9 @@ class LooseTiles(RecordLookup):
         files = self._record_files()
         with no_empty_folders(homes.values()):
             made = for_each(
-                lambda name: tiles_from_records(files[name], homes[name], overwrite=overwrite),
+                lambda name: tiles_from_records(
+                    files[name], homes[name], overwrite=overwrite, further=self.more_names or None
+                ),
                 list(homes),
                 name=str,
                 num_workers=num_workers,
@@ -110,7 +112,7 @@ class LooseTiles(RecordLookup):
         SpecError
             Before any work, if two folders would become one file.
         RecordError
-            If a file exists, or a tile cannot be decoded.
+            If a file exists, or a tile cannot be decoded, lacks one of the dataset's sizes, or has another.
         """
         from slidekit.record_tools.loose_folders import pack_folders
 
@@ -128,6 +130,7 @@ class LooseTiles(RecordLookup):
             delete_tiles=delete_tiles,
             overwrite=overwrite,
             num_workers=num_workers,
+            further=self.more_names,
         )
 
     def _loose_folders(self, dest: PathLike | None) -> list[tuple[Path, Path]]:

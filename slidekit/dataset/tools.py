@@ -74,7 +74,9 @@ class RecordTools(LooseTiles, Checking):
             path: (path.parent.parent if dest is None else as_folder(dest)) / label / path.name
             for path in self._demand_records().values()
         }
-        return rewrite_records(files, change, overwrite=overwrite, num_workers=num_workers)
+        return rewrite_records(
+            files, change, overwrite=overwrite, further=self.more_names or None, num_workers=num_workers
+        )
 
     def transform_tfrecords(
         self,
@@ -126,7 +128,9 @@ class RecordTools(LooseTiles, Checking):
         change = TileChange(method, hue_shift, function, resize)
         folder = as_folder(dest) / (self._demand_label() if resize is None else self._label_of(resize))
         files = {path: folder / path.name for path in self._demand_records().values()}
-        return rewrite_records(files, change, overwrite=overwrite, num_workers=num_workers)
+        return rewrite_records(
+            files, change, overwrite=overwrite, further=self.more_names or None, num_workers=num_workers
+        )
 
     def split_tfrecords_by_roi(
         self,
@@ -215,14 +219,19 @@ class RecordTools(LooseTiles, Checking):
         DatasetError, SpecError
             If a slide has no TFRecords, or `dest` no fitting name.
         RecordError
-            If `dest` exists, or a file is damaged.
+            If `dest` exists, a file is damaged, or records lack a size of concentric tiles.
         """
         from slidekit.record_tools.merging import merge_records
 
         names = list(self._demand_records()) if slides is None else list(dict.fromkeys(slides))
         path = as_folder(dest)
         merge_records(
-            [self._record_file(name) for name in names], path, shuffle=shuffle, seed=seed, overwrite=overwrite
+            [self._record_file(name) for name in names],
+            path,
+            shuffle=shuffle,
+            seed=seed,
+            overwrite=overwrite,
+            further=self.more_names or None,
         )
         return path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,9 @@ OnProgress = Callable[[str, int, int], None]
 """Called with the slide at work, the number of tiles done, and their total; at the end with an empty name."""
 
 _TILES_A_CALL = 100
+_MEND_SIZES = (
+    "Export records of one extraction, with the same sizes, at a time; slidekit verify names files that lack some."
+)
 _SIGNATURES = ((b"\xff\xd8\xff", "jpg"), (b"\x89PNG\r\n\x1a\n", "png"))
 
 
@@ -46,6 +49,8 @@ class ExportTile:
         What a network shall say about the tile; None if the export has no labels.
     annotations
         Columns of the annotations that were asked for.
+    further
+        Of concentric tiles, the name of each further size (``512um``), and ``jpg`` or ``png``.
     """
 
     record: TileRecord
@@ -54,6 +59,7 @@ class ExportTile:
     suffix: str
     label: Label | None
     annotations: Mapping[str, str]
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """What is known about the tile beside its image, by the names under which it is written."""
@@ -164,15 +170,15 @@ class TileSource:
                     if slide.locations is not None:
                         x, y = slide.locations[found - 1].tolist()
                         check_place(record, (x, y), slide.path)
-                    if (sizes := {image.name for image in record.further}) != set(self.further):
-                        raise _other_sizes(sizes, self.further, slide.path, offset)
+                    record.check_sizes(self.further, offset=offset, mend=_MEND_SIZES, path=slide.path)
                     suffix = _suffix(record.image_raw, slide.path, offset)
-                    for image in record.further:
-                        _suffix(image.image_raw, slide.path, offset)
+                    further = {
+                        image.name: _suffix(image.image_raw, slide.path, offset, image.name) for image in record.further
+                    }
                     label = self._label(slide, found - 1)
                     name = record.slide if record.slide in self.patients else slide.slide
                     cells = {column: texts.get(name, "") for column, texts in self.annotations.items()}
-                    yield ExportTile(record, file, self.patients.get(name, name), suffix, label, cells)
+                    yield ExportTile(record, file, self.patients.get(name, name), suffix, label, cells, further)
                 if on_progress is not None and found % _TILES_A_CALL == 0:
                     on_progress(slide.slide, done + found, total)
             if found != slide.count:
@@ -193,21 +199,12 @@ class TileSource:
         return self.classes[int(value)] if self.label_kind == "class" else int(value)
 
 
-def _other_sizes(found: Iterable[str], wanted: Iterable[str], path: Path, offset: int) -> RecordError:
-    has, others = (", ".join(sorted(names)) or "no further size" for names in (found, wanted))
-    return RecordError(
-        f"the record at byte {offset} has concentric tiles of {has}, and others {others}.",
-        mend="Export records of one extraction at a time.",
-        path=path,
-    )
-
-
-def _suffix(image: bytes, path: Path, offset: int) -> str:
+def _suffix(image: bytes, path: Path, offset: int, size: str = "") -> str:
     for signature, suffix in _SIGNATURES:
         if image.startswith(signature):
             return suffix
     raise RecordError(
-        f"the record at byte {offset} holds neither a JPEG nor a PNG.",
+        f"the record at byte {offset} holds neither a JPEG nor a PNG{size and f' of {size}'}.",
         mend="Extract the slide again; slidekit verify names all that is damaged.",
         path=path,
     )

@@ -129,10 +129,11 @@ def _schema(source: TileSource) -> pa.Schema:
 
 def _row(tile: ExportTile) -> dict[str, Any]:
     record = tile.record
-    path = f"{record.slide}-{record.loc_x}-{record.loc_y}.{tile.suffix}"
-    images = {_IMAGE: {"bytes": record.image_raw, "path": path}}
+    stem = f"{record.slide}-{record.loc_x}-{record.loc_y}"
+    images = {_IMAGE: {"bytes": record.image_raw, "path": f"{stem}.{tile.suffix}"}}
     for image in record.further:
-        images[f"{_IMAGE}_{image.name}"] = {"bytes": image.image_raw, "path": loose_name(path, image.name)}
+        path = loose_name(f"{stem}.{tile.further[image.name]}", image.name)
+        images[f"{_IMAGE}_{image.name}"] = {"bytes": image.image_raw, "path": path}
     return {**images, **tile.facts()}
 
 

@@ -68,7 +68,7 @@ def write_webdataset(
                 tile.suffix: tile.record.image_raw,
                 "json": tile.facts(),
             }
-            sample |= {f"{image.name}.{tile.suffix}": image.image_raw for image in tile.record.further}
+            sample |= {f"{image.name}.{tile.further[image.name]}": image.image_raw for image in tile.record.further}
             if source.label_kind in ("class", "index"):
                 sample["cls"] = indices.get(str(tile.label), tile.label)
             shards.write(sample)

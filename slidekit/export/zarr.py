@@ -90,10 +90,12 @@ class _Writer:
         images = tuple(_decode(tile, size, self._source) for size in (None, *self._source.further))
         if self._shard == 0:
             self._make_arrays(images[0].shape)
-        if others := [image.shape for image in images if image.shape != self._shape]:
+        pairs = zip(("", *self._source.further), images, strict=True)
+        if others := [(size, image.shape) for size, image in pairs if image.shape != self._shape]:
+            size, (rows, columns, _) = others[0]
             raise RecordError(
-                f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is {others[0][1]} × {others[0][0]} px, "
-                f"and others {self._shape[1]} × {self._shape[0]}.",
+                f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}){size and f', {size},'} is {columns} × {rows} "
+                f"px, and others {self._shape[1]} × {self._shape[0]}.",
                 mend="Export tiles of one size, or to webdataset or parquet.",
                 path=self._source.slides[tile.file].path,
             )
@@ -189,7 +191,8 @@ def _decode(tile: ExportTile, size: str | None, source: TileSource) -> RGBImage:
         return decode_image(tile.record.image(size, path=path))
     except ValueError as error:
         raise RecordError(
-            f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}) is not an image that can be decoded: {error}.",
+            f"the tile at ({tile.record.loc_x}, {tile.record.loc_y}){'' if size is None else f', {size},'} is not an "
+            f"image that can be decoded: {error}.",
             mend="Extract the slide again; slidekit verify names all that is damaged.",
             path=path,
         ) from error

@@ -18,7 +18,7 @@ import google_crc32c
 
 from slidekit.errors import RecordError
 from slidekit.io.record_index import RecordIndex, index_path, read_index, write_index
-from slidekit.io.tile_record import FurtherImage, TileRecord, image_feature, loose_name
+from slidekit.io.tile_record import FurtherImage, TileRecord, image_feature, loose_name, promised_sizes
 from slidekit.io.user_file import check_regular
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "index_path",
     "iter_records",
     "loose_name",
+    "promised_sizes",
     "read_index",
     "read_record_at",
     "write_index",

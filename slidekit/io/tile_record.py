@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +11,17 @@ from typing import NamedTuple
 from slidekit.errors import RecordError
 from slidekit.io.example import decode_example, encode_example
 
-__all__ = ["FurtherImage", "TileRecord", "image_feature", "loose_name"]
+__all__ = ["FurtherImage", "TileRecord", "image_feature", "loose_name", "promised_sizes"]
 
 _NO_TILES = "Give TFRecords of tiles, Slideflow's or slidekit's; or extract the slide again."
 
 
 _IMAGE, _EDGE = "image_raw", "edge"
-_FURTHER = re.compile(r"image_raw_(\d[\w.+-]*(?:um|x))")
+_SIZE = r"\d[\w.+-]*(?:um|x)"
+_FURTHER = re.compile(rf"image_raw_({_SIZE})")
+_LABEL = re.compile(r"\d+px_(.+)")
+# A plus also stands in what is written of very large numbers: 1e+06um.
+_BETWEEN_SIZES = re.compile(r"(?<=[mx])\+")
 
 
 class FurtherImage(NamedTuple):
@@ -47,6 +51,17 @@ def loose_name(name: str, size: str) -> str:
     """Name of a loose tile of a further size: that of its tile with the size, ``slide-10-20_512um.jpg``."""
     stem, dot, suffix = name.rpartition(".")
     return f"{stem}_{size}{dot}{suffix}"
+
+
+def promised_sizes(folder: str) -> tuple[str, ...] | None:
+    """Further sizes that the name of a folder says its tiles have: ``512um`` of ``256px_128um+512um``.
+
+    None where it says one size or none: what is in the records is then for them to say.
+    """
+    label = _LABEL.fullmatch(folder)
+    sizes = () if label is None else tuple(_BETWEEN_SIZES.split(label[1]))
+    are_sizes = len(sizes) > 1 and all(re.fullmatch(_SIZE, size) for size in sizes)
+    return sizes[1:] if are_sizes else None
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,34 @@ class TileRecord:
             mend="Extract the slide with all sizes, such as tile_um=[128, 512]; or ask for those that there are.",
             path=path,
         )
+
+    def check_sizes(self, wanted: Collection[str], *, offset: int, mend: str, path: Path | None = None) -> None:
+        """Make sure that the record has the images of these further sizes, and no others.
+
+        Parameters
+        ----------
+        wanted
+            Their names, ``512um``.
+        offset
+            Where the record begins in the file, bytes.
+        mend
+            What to do, for the message.
+        path
+            The file.
+
+        Raises
+        ------
+        RecordError
+            If a size is missing, or there is another one; names it.
+        """
+        found = {image.name for image in self.further}
+        if found == set(wanted):
+            return
+        lacking, others = (", ".join(sorted(names)) for names in (set(wanted) - found, found - set(wanted)))
+        parts = [f"no image of {lacking}"] if lacking else []
+        parts += [f"more than it should have, {others}"] if others else []
+        what = f"the record at byte {offset}, the tile at ({self.loc_x}, {self.loc_y}), has {' and '.join(parts)}."
+        raise RecordError(what, mend=mend, path=path)
 
     @classmethod
     def decode(cls, payload: bytes, *, path: Path | None = None) -> TileRecord:

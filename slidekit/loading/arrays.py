@@ -79,13 +79,18 @@ class ArrayLoader:
         options = self.stream.options
         tiles, seeds = self.stream.read(self.stream.numbers(epoch, batch)), self.stream.seeds(epoch, batch)
         shape = (len(tiles), *self._size, 3)
-        images = [
-            finish(self._decoder.decode(some, np.empty(shape, np.uint8)), seeds, options) for some in tiles.by_size()
-        ]
+        read = [self._decoder.decode(some, np.empty(shape, np.uint8)) for some in tiles.by_size()]
+        images = [finish(some, seeds, options, like=read[0]) for some in read]
         return pack(images, tiles, options, single=options.batch_size is None)
 
 
-def finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderOptions) -> NDArray[Any]:
+def finish(
+    images: NDArray[np.uint8],
+    seeds: NDArray[np.int64],
+    options: LoaderOptions,
+    *,
+    like: NDArray[np.uint8] | None = None,
+) -> NDArray[Any]:
     """Normalise, augment and scale a batch.
 
     Parameters
@@ -96,6 +101,9 @@ def finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderO
         (n,) int64: what the augmentation of each depends on.
     options
         What is asked for.
+    like
+        Of concentric tiles, the images of the first size, as they were read: what a normaliser draws for a tile, it
+        draws for these.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def finish(images: NDArray[np.uint8], seeds: NDArray[np.int64], options: LoaderO
         uint8, or float32 if `options.standardize`.
     """
     if options.method is not None:
-        images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]))
+        images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]), like=like)
     if options.image_letters:
         images = augment(images, options.image_letters, seeds)
     if not options.standardize:

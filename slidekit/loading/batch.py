@@ -41,7 +41,8 @@ def pack(
     -------
     images or tuple
         ``(images[, labels][, slides][, loc_x, loc_y])``; images alone where that is all. Slides are a list of str.
-        Images of several sizes are a tuple.
+        Images of several sizes are a tuple, and in a tuple of one element where that is all: a bare pair of images
+        would be taken for images and labels.
     """
     sizes = [some[0] for some in images] if single else images
     parts: list[Any] = []
@@ -54,4 +55,4 @@ def pack(
     if single:
         parts = [part[0] for part in parts]
     parts.insert(0, tuple(sizes) if len(sizes) > 1 else sizes[0])
-    return tuple(parts) if len(parts) > 1 else parts[0]
+    return tuple(parts) if len(parts) > 1 or len(sizes) > 1 else parts[0]

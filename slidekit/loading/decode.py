@@ -122,7 +122,7 @@ def _decode(tiles: RawTiles, number: int, out: NDArray[np.uint8]) -> None:
 def _damage(tiles: RawTiles, number: int, what: str) -> RecordError:
     x, y = tiles.locations[number]
     return RecordError(
-        f"the tile at ({x}, {y}) of slide {tiles.slides[number]!r} {what}.",
+        f"the tile at ({x}, {y}) of slide {tiles.slides[number]!r}{tiles.size and f', {tiles.size},'} {what}.",
         mend="Extract the slide again; slidekit verify names all that is damaged.",
         path=tiles.paths[number],
     )

@@ -166,6 +166,7 @@ class TileStream:
                 [record.image(name, path=path) for record, path in zip(records, paths, strict=True)]
                 for name in self.further
             ),
+            further_names=self.further,
         )
 
     @property

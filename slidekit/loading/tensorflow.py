@@ -216,7 +216,7 @@ def _decode(options: LoaderOptions, size: tuple[int, int], further: tuple[str, .
             image = tf.io.decode_jpeg(tile[name], channels=3, dct_method="INTEGER_ACCURATE")
         found = tf.shape(image)
         is_right = tf.reduce_all(found == shape)
-        checks.append(tf.debugging.Assert(is_right, [*whose, "has the shape", found, "and not", shape]))
+        checks.append(tf.debugging.Assert(is_right, [*whose, "has", name, "of the shape", found, "and not", shape]))
         images.append(image)
     if "place" in parts:
         place = tf.stack((tile["loc_x"], tile["loc_y"]))

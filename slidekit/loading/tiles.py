@@ -52,6 +52,10 @@ class RawTiles:
         The file of each.
     further
         Of each further size of concentric tiles its images, as `images`.
+    further_names
+        Names of these sizes, such as ``512um``.
+    size
+        Which further size `images` are of; empty for the first.
     """
 
     numbers: NDArray[np.int64]
@@ -61,10 +65,16 @@ class RawTiles:
     labels: NDArray[Any] | None
     paths: list[Path]
     further: tuple[list[bytes], ...] = ()
+    further_names: tuple[str, ...] = ()
+    size: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def by_size(self) -> tuple[Self, ...]:
         """The same tiles with the images of one size each, the record's own first."""
-        return (self, *(replace(self, images=images, further=()) for images in self.further))
+        pairs = zip(self.further_names, self.further, strict=True)
+        return (
+            self,
+            *(replace(self, images=images, further=(), further_names=(), size=name) for name, images in pairs),
+        )

@@ -151,7 +151,13 @@ class TileLoader(data.DataLoader[Any]):  # type: ignore[misc, unused-ignore]
         self._serves_one = num_workers > 0 and bool(loading.get("persistent_workers"))
         # The loader draws a seed for its workers: from a generator of its own, not from the user's.
         generator = torch.Generator().manual_seed(stream.options.seed % 2**63)
-        common = {"batch_size": None, "generator": generator, "num_workers": num_workers, **loading}
+        common: dict[str, Any] = {
+            "batch_size": None,
+            "collate_fn": _as_made,
+            "generator": generator,
+            "num_workers": num_workers,
+        }
+        common |= loading
         if map_style:
             self._source = Positions(stream)
             super().__init__(TileMap(batches), sampler=self._source, **common)
@@ -210,6 +216,11 @@ class TileLoader(data.DataLoader[Any]):  # type: ignore[misc, unused-ignore]
             If the state is of other tiles or settings.
         """
         self._cursor.load_state_dict(state)
+
+
+def _as_made(batch: Any) -> Any:
+    """What torch would do instead makes lists of tuples, which Keras takes for one input."""
+    return batch
 
 
 def _check(loading: Mapping[str, Any]) -> None:

@@ -95,7 +95,9 @@ class StainNormalizer(ImageFaces, Augmented, Contextual):
         self._native = backend not in ("numpy", "opencv")
         return self
 
-    def transform(self, images: Images, augment: bool = False, *, seed: Any = None) -> Images:
+    def transform(
+        self, images: Images, augment: bool = False, *, seed: Any = None, like: Images | None = None
+    ) -> Images:
         """Normalise an image or a batch; what comes back has the type, shape, dtype and layout of what was given.
 
         numpy arrays are worked on by numpy and OpenCV; tensors by their framework on their device, or, for a
@@ -112,6 +114,8 @@ class StainNormalizer(ImageFaces, Augmented, Contextual):
         seed
             Seed of this call; None takes the next of the sequence that `set_augment` seeded. In a graph of
             TensorFlow it has to be given: an int64 tensor (2,), another one for every call.
+        like
+            Of concentric tiles, the images of the first size, as many as `images`; as for `normalize`.
 
         Returns
         -------
@@ -184,13 +188,16 @@ class StainNormalizer(ImageFaces, Augmented, Contextual):
             return tile.copy()
         return self._normalize(tile, perturb(own, self._augment_stdev(), generator), None).image
 
-    def normalize(self, image: NDArray[np.uint8]) -> Normalized:
+    def normalize(self, image: NDArray[np.uint8], *, like: NDArray[np.uint8] | None = None) -> Normalized:
         """Normalise a tile, and say whether it was changed.
 
         Parameters
         ----------
         image
             uint8 (h, w, 3), RGB.
+        like
+            Of concentric tiles, the image of the first size: what is left to chance is drawn as for that one, so that
+            all sizes of a tile get the same colours. Only method ``augment`` leaves anything to chance here.
 
         Returns
         -------

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slidekit.norm.base import FitField, StainNormalizer
+from slidekit.norm.base import FitField, Normalized, StainNormalizer
+from slidekit.norm.layout import read_layout
+from slidekit.norm.source import check_image
 
 __all__ = ["HSVAugmenter", "shift_hsv"]
 
@@ -32,8 +34,9 @@ class HSVAugmenter(StainNormalizer):
     It is no normalisation, but what Slideflow offers as method ``augment``. There is nothing to fit. What
     `transform` and `normalize` draw depends on the seed (`set_augment`) and on the pixels of the tile alone, so
     that threads, batches and the order of tiles change no pixel: for other draws, set another seed. `augment`, and
-    `transform` with ``augment=True``, draw anew at every call. A tile is degenerate where the standard deviation of
-    S or V is below 4 of 255: one colour, gray, black, white, glass.
+    `transform` with ``augment=True``, draw anew at every call. Concentric tiles of further sizes are shifted by what is
+    drawn for the first (`like`). A tile is degenerate where the standard deviation of S or V is below 4 of 255: one
+    colour, gray, black, white, glass.
     """
 
     _fields: ClassVar[Mapping[str, FitField]] = {}
@@ -41,9 +44,24 @@ class HSVAugmenter(StainNormalizer):
     def __init__(self, method: str = "augment") -> None:
         super().__init__(method)
 
-    def transform(self, images: Images, augment: bool = False, *, seed: Any = None) -> Images:
+    def transform(
+        self, images: Images, augment: bool = False, *, seed: Any = None, like: Images | None = None
+    ) -> Images:
         """As of any normaliser; with `augment` as `augment`, for there is no fit to draw around."""
-        return self.augment(images, seed=seed) if augment else super().transform(images)
+        if augment:
+            return self.augment(images, seed=seed)
+        if like is None:
+            return super().transform(images)
+        layout = read_layout(images)
+        pairs = zip(layout.to_numpy(images), read_layout(like).to_numpy(like), strict=True)
+        results: Images = layout.from_numpy([self.normalize(tile, like=first).image for tile, first in pairs], images)
+        return results
+
+    def normalize(self, image: NDArray[np.uint8], *, like: NDArray[np.uint8] | None = None) -> Normalized:
+        """As of any normaliser."""
+        tile = check_image(image)
+        shifted = self._shift(tile, tile if like is None else check_image(like))
+        return Normalized(tile.copy(), False) if shifted is None else Normalized(shifted, True)
 
     def _augment_tile(self, tile: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         return tile.copy() if self._measure(tile) is None else shift_hsv(tile, *_draw(generator))
@@ -61,10 +79,14 @@ class HSVAugmenter(StainNormalizer):
         fit: Mapping[str, NDArray[np.float64]],
         context: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> NDArray[np.uint8] | None:
+        return self._shift(image, image)
+
+    def _shift(self, image: NDArray[np.uint8], like: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Draw for the pixels of one image, and shift another by it; None if the statistics of that are undefined."""
         if self._measure(image) is None:
             return None
-        digest = hashlib.blake2b(image.data, digest_size=16).digest()
-        entropy = (self._seed, *image.shape[:2], int.from_bytes(digest, "little"))
+        digest = hashlib.blake2b(like.data, digest_size=16).digest()
+        entropy = (self._seed, *like.shape[:2], int.from_bytes(digest, "little"))
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
         return shift_hsv(image, *_draw(generator))
 

@@ -1,8 +1,8 @@
-"""Whether TFRecords fit together: one format of images, each file named after its slide."""
+"""Whether TFRecords fit together: one format of images, the same sizes in all records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from slidekit.io.tfrecord import TileRecord, iter_records
 from slidekit.record_tools.batch import for_each
 from slidekit.record_tools.images import format_of
 
-__all__ = ["StoredFormat", "first_records", "image_formats"]
+__all__ = ["SameSizes", "StoredFormat", "first_records", "image_formats"]
 
 StoredFormat = Literal["jpeg", "png"]
 """Format of images as `slidekit.TFRecord` and Slideflow call it; ``img_format`` of an extraction is ``jpg``."""
@@ -58,3 +58,34 @@ def image_formats(paths: Sequence[Path], *, num_workers: int | None = None) -> d
             raise RecordError(what, mend="Give TFRecords of tiles, Slideflow's or slidekit's.", path=path)
         formats[path] = "jpeg" if found == "jpg" else "png"
     return formats
+
+
+class SameSizes:
+    """Makes sure that records have concentric tiles of the same further sizes.
+
+    Parameters
+    ----------
+    further
+        Names of the sizes, ``512um``; None takes those of the first record.
+    """
+
+    def __init__(self, further: Collection[str] | None = None) -> None:
+        self._further = further
+        self._says = ""
+
+    def check(self, record: TileRecord, path: Path, offset: int) -> None:
+        """Look at a record; it is in a file, at a byte.
+
+        Raises
+        ------
+        RecordError
+            If it lacks a size that the others have, or has another.
+        """
+        if self._further is None:
+            self._further = [image.name for image in record.further]
+            self._says = f"The first record, of {path.name}, has {', '.join(self._further) or 'no further size'}. "
+        mend = (
+            f"{self._says}Take records of one extraction, with the same sizes; slidekit verify names files that lack "
+            "some."
+        )
+        record.check_sizes(self._further, offset=offset, mend=mend, path=path)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +13,13 @@ from slidekit.io.atomic import private_part
 from slidekit.io.tfrecord import FurtherImage, TileRecord, iter_records, loose_name
 from slidekit.io.user_file import read_bytes
 from slidekit.record_tools.batch import check_stop
+from slidekit.record_tools.checks import SameSizes
 from slidekit.record_tools.images import decode_tile, format_of
+from slidekit.record_tools.loose_names import list_tiles, names_without_place
 from slidekit.record_tools.writing import RecordWriter
 from slidekit.seeding import slide_generator
 
-__all__ = ["FromTiles", "names_without_place", "records_from_tiles", "tiles_from_records"]
-
-_SUFFIXES = (".jpg", ".jpeg", ".png")
-_AFTER_SLIDE = re.compile(r"-(-?\d{1,18})-(-?\d{1,18})(?:_\d+)?")
-_PLACE = re.compile(r".*-(\d{1,18})-(\d{1,18})(?:_\d+)?", re.DOTALL)
-"""``{slide}-{loc_x}-{loc_y}``, as `save_tiles` and Slideflow write it; ``_2`` is added to a place that comes again."""
-
-_OF_SIZE = re.compile(r"(.*-\d{1,18}-\d{1,18}(?:_\d+)?)_(\d[\d.e+-]*um|\d[\d.]*x)", re.DOTALL)
-"""With the size of a concentric tile behind it."""
+__all__ = ["FromTiles", "records_from_tiles", "tiles_from_records"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +29,9 @@ class FromTiles:
     Attributes
     ----------
     tiles
-        Files that are in the TFRecord file now.
+        Files that are in the TFRecord file now, those of all sizes.
     without_place
-        How many of them have no coordinates in their names: theirs are (0, 0).
+        How many tiles have no coordinates in their names: theirs are (0, 0).
     records
         Number of records.
     """
@@ -49,16 +42,22 @@ class FromTiles:
 
 
 def records_from_tiles(
-    folder: Path, dest: Path, *, shuffle: bool = True, seed: int = 0, overwrite: bool = False, one_size: bool = False
+    folder: Path,
+    dest: Path,
+    *,
+    shuffle: bool = True,
+    seed: int = 0,
+    overwrite: bool = False,
+    one_size: bool = False,
+    further: Collection[str] | None = None,
 ) -> FromTiles:
     """Write the loose tiles of a slide into a TFRecord file, with its index.
 
     Parameters
     ----------
     folder
-        Folder of JPEG and PNG files ``{slide}-{loc_x}-{loc_y}.jpg``; other files in it are passed over. A file
-        ``{slide}-{loc_x}-{loc_y}_512um.jpg`` is a concentric tile, and goes into the record of its tile; whether it
-        reaches over the slide's edge is not known then.
+        Folder of JPEG and PNG files, as `slidekit.record_tools.loose_names.list_tiles` reads it. A concentric tile
+        goes into the record of its tile; whether it reaches over the slide's edge is not known then.
     dest
         The new file; its stem is the name of the slide.
     shuffle
@@ -69,6 +68,8 @@ def records_from_tiles(
         Whether `dest` may exist.
     one_size
         Whether a picture of another size than the first is an error.
+    further
+        Further sizes that each tile must have, ``512um``; None takes all that there are in the folder.
 
     Returns
     -------
@@ -78,10 +79,10 @@ def records_from_tiles(
     Raises
     ------
     RecordError
-        If a tile cannot be decoded, or is of another size, naming it; or `dest` exists. Nothing is left behind then.
+        If a tile cannot be decoded, is of another size, or lacks one, naming it; or `dest` exists. Nothing is left
+        behind then.
     """
-    further = _further(folder)
-    tiles = sorted(_tiles(folder), key=lambda tile: (tile[2], tile[1], tile[0].name))
+    tiles = list_tiles(folder, further)
     order = slide_generator(seed, dest.stem, "order").permutation(len(tiles)) if shuffle else range(len(tiles))
     size: tuple[int, ...] | None = None
 
@@ -100,53 +101,18 @@ def records_from_tiles(
 
     with RecordWriter(dest, overwrite=overwrite) as writer:
         for number in order:
-            path, loc_x, loc_y = tiles[int(number)]
-            data = read(path)
-            around = tuple(FurtherImage(name, read(of_size)) for name, of_size in further.get(path.stem, ()))
-            writer.append(TileRecord(dest.stem, data, loc_x, loc_y, further=around).encode(), (loc_x, loc_y))
-    used = (path for tile, _, _ in tiles for path in (tile, *(one for _, one in further.get(tile.stem, ()))))
-    return FromTiles(tuple(used), len(names_without_place(folder)), len(tiles))
+            tile = tiles[int(number)]
+            data = read(tile.path)
+            around = tuple(FurtherImage(name, read(path)) for name, path in tile.further.items())
+            record = TileRecord(dest.stem, data, tile.loc_x, tile.loc_y, further=around)
+            writer.append(record.encode(), (tile.loc_x, tile.loc_y))
+    used = tuple(path for tile in tiles for path in tile.files)
+    return FromTiles(used, len(names_without_place(folder)), len(tiles))
 
 
-def names_without_place(folder: Path) -> list[str]:
-    """Names of the pictures in a folder of loose tiles that do not say where the tile is, sorted."""
-    return sorted(path.name for path, _, _ in _tiles(folder) if _place(path) is None)
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
-
-
-def _tiles(folder: Path) -> Iterator[tuple[Path, int, int]]:
-    further = {path for files in _further(folder).values() for _, path in files}
-    for path in _pictures(folder):
-        if path not in further:
-            yield (path, *(_place(path) or (0, 0)))
-
-
-def _further(folder: Path) -> dict[str, list[tuple[str, Path]]]:
-    """Stem of a tile's name to its concentric tiles of further sizes: their sizes, and their files."""
-    pictures = sorted(_pictures(folder))
-    stems = {path.stem for path in pictures}
-    found: dict[str, list[tuple[str, Path]]] = {}
-    for path in pictures:
-        match = _OF_SIZE.fullmatch(path.stem)
-        if match is not None and match[1] in stems:
-            found.setdefault(match[1], []).append((match[2], path))
-    return found
-
-
-def _place(path: Path) -> tuple[int, int] | None:
-    # Behind the slide's name, that of the folder, a second hyphen is a sign.
-    slide = path.parent.name
-    found = _AFTER_SLIDE.fullmatch(path.stem[len(slide) :]) if path.stem.startswith(slide) else None
-    found = found or _PLACE.fullmatch(path.stem)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) -> list[Path]:
+def tiles_from_records(
+    records: Path, folder: Path, *, overwrite: bool = False, further: Collection[str] | None = None
+) -> list[Path]:
     """Write every image of a TFRecord file as a file of its own; they take their places when all are written.
 
     Parameters
@@ -157,6 +123,8 @@ def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) 
         Where they go; other files in it stay.
     overwrite
         Whether files of the same names and other content are replaced.
+    further
+        Further sizes of concentric tiles that each record must have, ``512um``; None takes those of the first record.
 
     Returns
     -------
@@ -168,12 +136,13 @@ def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) 
     Raises
     ------
     RecordError
-        If a record is damaged or no tile, or a file of such a name has another content. Nothing is changed then.
+        If a record is damaged or no tile, or has other sizes, or a file of such a name has another content. Nothing is
+        changed then.
     """
     part = private_part(folder)
     part.mkdir(parents=True)  # not one that is there already
     try:
-        names = _write_tiles(records, part)
+        names = _write_tiles(records, part, SameSizes(further))
         if not overwrite:
             _check_foreign(part, folder, names)
         folder.mkdir(exist_ok=True)
@@ -184,23 +153,25 @@ def tiles_from_records(records: Path, folder: Path, *, overwrite: bool = False) 
     return [folder / name for name in names]
 
 
-def _write_tiles(records: Path, folder: Path) -> list[str]:
+def _write_tiles(records: Path, folder: Path, sizes: SameSizes) -> list[str]:
     names: list[str] = []
     seen: Counter[str] = Counter()
     for offset, payload in iter_records(records):
         check_stop()
         record = TileRecord.decode(payload, path=records)
-        suffix = format_of(record.image_raw)
-        if suffix is None:
-            what = f"the record at byte {offset} holds neither a JPEG nor a PNG."
-            raise RecordError(what, mend="Extract the slide again.", path=records)
+        sizes.check(record, records, offset)
         stem = f"{_checked(record.slide, offset, records)}-{record.loc_x}-{record.loc_y}"
         seen[stem] += 1
-        name = f"{stem}_{seen[stem]}.{suffix}" if seen[stem] > 1 else f"{stem}.{suffix}"
+        stem = f"{stem}_{seen[stem]}" if seen[stem] > 1 else stem
         for size, data in ((None, record.image_raw), *((image.name, image.image_raw) for image in record.further)):
-            of_size = name if size is None else loose_name(name, size)
-            (folder / of_size).write_bytes(data)
-            names.append(of_size)
+            suffix = format_of(data)
+            if suffix is None:
+                of_size = "" if size is None else f" of {size}"
+                what = f"the record at byte {offset} holds neither a JPEG nor a PNG{of_size}."
+                raise RecordError(what, mend="Extract the slide again.", path=records)
+            name = f"{stem}.{suffix}"
+            names.append(name if size is None else loose_name(name, size))
+            (folder / names[-1]).write_bytes(data)
     return names
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from slidekit.errors import RecordError
-from slidekit.record_tools.batch import for_each
+from slidekit.io.tfrecord import TileRecord, iter_records
+from slidekit.record_tools.batch import check_stop, for_each
 from slidekit.record_tools.destination import check_destination, check_sources, writing_into
-from slidekit.record_tools.indexing import scan_records, write_manifests
-from slidekit.record_tools.loose import FromTiles, names_without_place, records_from_tiles
+from slidekit.record_tools.indexing import write_manifests
+from slidekit.record_tools.loose import FromTiles, records_from_tiles
+from slidekit.record_tools.loose_names import names_without_place
 from slidekit.wording import some_of
 
 __all__ = ["pack_folders"]
@@ -26,6 +28,7 @@ def pack_folders(
     delete_tiles: bool = False,
     overwrite: bool = False,
     num_workers: int | None = None,
+    further: Collection[str] | None = None,
 ) -> list[Path]:
     """Write folders of loose tiles into TFRecord files, with indexes and manifest, several at a time.
 
@@ -39,6 +42,8 @@ def pack_folders(
         Remove the tiles of a folder when its records have been read back, and the folder if it is empty then.
     num_workers
         Threads; one a core by default.
+    further
+        As for `records_from_tiles`.
 
     Returns
     -------
@@ -51,7 +56,8 @@ def pack_folders(
         Before any work, if two folders would become one file.
     RecordError
         Before any work, if a file exists, or with `delete_tiles` the name of a picture holds no place; or if a tile
-        cannot be decoded, or with `delete_tiles` is of another size, when all other folders are finished.
+        cannot be decoded, lacks one of its sizes, or with `delete_tiles` is of another number of pixels, when all
+        other folders are finished. Nothing is removed from a folder in which one does.
     """
     check_sources(folders.items())
     check_destination(folders.values(), overwrite=overwrite)
@@ -60,7 +66,9 @@ def pack_folders(
 
     def work(pair: tuple[Path, Path]) -> FromTiles:
         folder, dest = pair
-        made = records_from_tiles(folder, dest, shuffle=shuffle, seed=seed, overwrite=overwrite, one_size=delete_tiles)
+        made = records_from_tiles(
+            folder, dest, shuffle=shuffle, seed=seed, overwrite=overwrite, one_size=delete_tiles, further=further
+        )
         if delete_tiles and made.tiles:
             _remove_tiles(folder, dest, made)
         return made
@@ -90,8 +98,16 @@ def _check_all_tiles(folders: Mapping[Path, Path]) -> None:
 
 
 def _remove_tiles(folder: Path, dest: Path, made: FromTiles) -> None:
-    if (count := len(scan_records(dest))) != made.records:
-        what = f"holds {count} records, where {made.records} were written: no loose tile was removed."
+    records = images = 0
+    for _, payload in iter_records(dest):
+        check_stop()
+        records += 1
+        images += 1 + len(TileRecord.decode(payload, path=dest).further)
+    if (records, images) != (made.records, len(made.tiles)):
+        what = (
+            f"holds {records} records with {images} images, where {made.records} with {len(made.tiles)} were written: "
+            "no loose tile was removed."
+        )
         raise RecordError(what, mend="Check the disk.", path=dest)
     for tile in made.tiles:
         tile.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from slidekit.errors import RecordError, SpecError
 from slidekit.io.tfrecord import FRAMING, TileRecord, frame, iter_records
 from slidekit.record_tools.batch import named_disk_errors
+from slidekit.record_tools.checks import SameSizes
 from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.indexing import write_manifest
 from slidekit.record_tools.writing import RecordWriter
@@ -23,7 +24,13 @@ _CRC_AND_LENGTH = 12
 
 
 def merge_records(
-    paths: Sequence[Path], dest: Path, *, shuffle: bool = True, seed: int = 0, overwrite: bool = False
+    paths: Sequence[Path],
+    dest: Path,
+    *,
+    shuffle: bool = True,
+    seed: int = 0,
+    overwrite: bool = False,
+    further: Collection[str] | None = None,
 ) -> int:
     """Put the records of several files into one, with index and manifest.
 
@@ -43,6 +50,8 @@ def merge_records(
         Seed of the order.
     overwrite
         Whether `dest` may exist.
+    further
+        Further sizes of concentric tiles that each record must have, ``512um``; None takes those of the first record.
 
     Returns
     -------
@@ -54,7 +63,8 @@ def merge_records(
     SpecError
         If `dest` has another suffix, the wrong name, or is one of the files.
     RecordError
-        If a file is damaged, there are no records, or `dest` exists; nothing is left behind then.
+        If a file is damaged, records have different sizes, there are none, or `dest` exists; nothing is left behind
+        then.
     """
     if dest.suffix != ".tfrecords":
         raise SpecError(f"{dest.name} is not a name for TFRecords.", mend="End it with .tfrecords.")
@@ -62,7 +72,7 @@ def merge_records(
         raise SpecError(f"{dest.name} is one of the files to merge.", mend="Give another name.")
     check_sources([(paths[0], dest)] if paths else [], paths)
     check_destination([dest], overwrite=overwrite)
-    places, slides = _places(paths)
+    places, slides = _places(paths, SameSizes(further))
     _check_name(dest, slides)
     count = len(places)
     order = slide_generator(seed, dest.stem, "merge").permutation(count) if shuffle else np.arange(count)
@@ -75,12 +85,16 @@ def merge_records(
     return count
 
 
-def _places(paths: Sequence[Path]) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int64]], set[str]]:
+def _places(
+    paths: Sequence[Path], sizes: SameSizes
+) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int64]], set[str]]:
     """Of every record the number of its file, its byte and its length, (n, 3); and the slides."""
     numbers, slides = array("q"), set()
     for file, path in enumerate(paths):
         for offset, payload in iter_records(path):
-            slides.add(TileRecord.decode(payload, path=path).slide)
+            record = TileRecord.decode(payload, path=path)
+            sizes.check(record, path, offset)
+            slides.add(record.slide)
             numbers.extend((file, offset, len(payload) + FRAMING))
     return np.array(numbers, np.int64).reshape(-1, 3), slides
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,6 +15,7 @@ from slidekit.io.tfrecord import TileRecord, iter_records
 from slidekit.norm import StainNormalizer
 from slidekit.pixels.image import RGBImage
 from slidekit.record_tools.batch import for_each
+from slidekit.record_tools.checks import SameSizes
 from slidekit.record_tools.destination import check_destination, check_sources, writing_into
 from slidekit.record_tools.images import decode_tile, encoding_of
 from slidekit.record_tools.indexing import write_manifests
@@ -52,10 +53,13 @@ class TileChange:
         if not isinstance(self.hue_shift, Real) or not -1 <= self.hue_shift <= 1:
             raise SpecError(f"hue_shift={self.hue_shift!r} is not a share of the circle.", mend="Give -1 to 1.")
 
-    def __call__(self, image: RGBImage) -> RGBImage:
-        """Change an image (rows, columns, 3), uint8 RGB."""
+    def __call__(self, image: RGBImage, like: RGBImage | None = None) -> RGBImage:
+        """Change an image (rows, columns, 3), uint8 RGB.
+
+        `like` is, of concentric tiles, the image of the first size, for which a normaliser that draws draws.
+        """
         if self.normalizer is not None:
-            image = self.normalizer.transform(image)
+            image = self.normalizer.transform(image, like=like)
         if self.hue_shift:
             image = _shift_hue(image, self.hue_shift)
         if self.function is not None:
@@ -93,7 +97,12 @@ def _checked(image: object) -> RGBImage:
 
 
 def rewrite_record_file(
-    source: Path, dest: Path, change: Callable[[RGBImage], RGBImage], *, overwrite: bool = False
+    source: Path,
+    dest: Path,
+    change: TileChange | Callable[[RGBImage], RGBImage],
+    *,
+    overwrite: bool = False,
+    further: Collection[str] | None = None,
 ) -> int:
     """Write a TFRecord file whose images are changed, and its index; one record is in memory at a time.
 
@@ -107,6 +116,8 @@ def rewrite_record_file(
         Takes and returns an image (rows, columns, 3), uint8 RGB; of concentric tiles, it is called with each.
     overwrite
         Whether `dest` may exist.
+    further
+        Further sizes of concentric tiles that each record must have, ``512um``; None takes those of the first record.
 
     Returns
     -------
@@ -117,18 +128,25 @@ def rewrite_record_file(
     Raises
     ------
     RecordError
-        If a record is damaged or no tile, naming its byte; or `dest` exists. Nothing is left behind then.
+        If a record is damaged or no tile, or has other sizes, naming its byte; or `dest` exists. Nothing is left
+        behind then.
     """
+    sizes = SameSizes(further)
     with RecordWriter(dest, overwrite=overwrite) as writer:
         for offset, payload in iter_records(source):
             record = TileRecord.decode(payload, path=source)
+            sizes.check(record, source, offset)
+            first: RGBImage | None = None
             for size, data in ((None, record.image_raw), *((image.name, image.image_raw) for image in record.further)):
                 try:
                     image = decode_tile(data)
                 except RecordError as error:
-                    what = f"in the record at byte {offset} {error.message}"
+                    of_size = "" if size is None else f", {size},"
+                    what = f"in the record at byte {offset}{of_size} {error.message}"
                     raise RecordError(what, mend="Extract the slide again.", path=source) from error
-                encoded = encoding_of(data).encode(change(image))
+                first = image if first is None else first
+                changed = change(image, first) if isinstance(change, TileChange) else change(image)
+                encoded = encoding_of(data).encode(changed)
                 payload = replace_image(payload, encoded, size=size, path=source)
             writer.append(payload, (record.loc_x, record.loc_y))
     return len(writer)
@@ -136,9 +154,10 @@ def rewrite_record_file(
 
 def rewrite_records(
     files: Mapping[Path, Path],
-    change: Callable[[RGBImage], RGBImage],
+    change: TileChange | Callable[[RGBImage], RGBImage],
     *,
     overwrite: bool = False,
+    further: Collection[str] | None = None,
     num_workers: int | None = None,
 ) -> list[Path]:
     """Write TFRecord files whose images are changed, with indexes and manifest, several at a time.
@@ -147,7 +166,7 @@ def rewrite_records(
     ----------
     files
         TFRecord file to the new one.
-    change, overwrite
+    change, overwrite, further
         As for `rewrite_record_file`.
     num_workers
         Threads; one a core by default. The files are the same for any number.
@@ -168,7 +187,7 @@ def rewrite_records(
     check_destination(files.values(), overwrite=overwrite)
 
     def work(pair: tuple[Path, Path]) -> Path | None:
-        return pair[1] if rewrite_record_file(*pair, change, overwrite=overwrite) else None
+        return pair[1] if rewrite_record_file(*pair, change, overwrite=overwrite, further=further) else None
 
     with writing_into(path.parent for path in files.values()):
         made = for_each(

@@ -133,8 +133,9 @@ class SamplerUses:
         Returns
         -------
         PatchStream
-            An iterable dataset of ``(images[, label maps][, targets][, info])``, or of images alone. It reads in
-            processes of its own: a `DataLoader` around it is to have none.
+            An iterable dataset of ``(images[, label maps][, targets][, info])``, or of images alone; several views
+            are a tuple, by themselves ``((a, b),)``. It reads in processes of its own: a `DataLoader` around it is to
+            have none.
 
         Raises
         ------
@@ -159,8 +160,9 @@ class SamplerUses:
         Returns
         -------
         tf.data.Dataset
-            Of ``(images[, label maps][, targets][, info])``, or of images alone. The first
-            iteration begins at ``start``; where iterations end, each goes on behind the last.
+            Of ``(images[, label maps][, targets][, info])``, or of images alone; several views are a tuple, by
+            themselves ``((a, b),)``. The first iteration begins at ``start``; where iterations end, each goes on behind
+            the last.
 
         Raises
         ------

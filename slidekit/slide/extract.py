@@ -24,7 +24,7 @@ from slidekit.slide.report_model import SlideReport
 from slidekit.slide.samples import SampleKeeper, save_pictures
 from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.spool import RecordSpool
-from slidekit.slide.summary import TileOutcome, kept_boxes, summarise
+from slidekit.slide.summary import TileOutcome, kept_boxes, lost_around, summarise
 from slidekit.slide.tiles import Strip
 from slidekit.slide.wsi import WSI
 
@@ -92,9 +92,7 @@ def extract_from_wsi(
         If a file cannot be written; nothing stands under a final name then.
     """
     started = time.monotonic()
-    layout = (*_LAYOUT, "seed") if spec.randomize_origin else _LAYOUT
-    if changed := [name for name in layout if getattr(spec, name) != getattr(wsi.spec, name)]:
-        raise SpecError(f"{', '.join(changed)} cannot change after a slide was opened.", mend="Open another WSI.")
+    _check_layout(wsi, spec)
     folder = None if spec.dry_run else folders.tfrecords or folders.tiles
     outcomes: list[TileOutcome] = []
     samples = SampleKeeper(spec.seed, wsi.name)
@@ -127,6 +125,21 @@ def extract_from_wsi(
     return report.model_copy(update={**facts, "seconds": time.monotonic() - started})
 
 
+def _check_layout(wsi: WSI, spec: ExtractionSpec) -> None:
+    layout = (*_LAYOUT, "seed") if spec.randomize_origin else _LAYOUT
+    changed = [name for name in layout if getattr(spec, name) != getattr(wsi.spec, name)]
+    if not changed:
+        return
+    if sized := {"tile_px", "tile_um", "more_um"}.intersection(changed):
+        names = [name for name in changed if name not in sized]
+        sizes = f"The size of tiles ({wsi.spec.label}; {spec.label} was asked for)"
+        raise SpecError(
+            f"{', '.join([sizes, *names])} cannot change after a slide was opened.",
+            mend="Leave tile_px, tile_um and tile_mpp out, or open another WSI.",
+        )
+    raise SpecError(f"{', '.join(changed)} cannot change after a slide was opened.", mend="Open another WSI.")
+
+
 def _samples(spool: RecordSpool, order: list[int], seed: int, slide: str) -> SampleKeeper:
     """Samples of the records that are written, where those that were picked on the way may be among the left out."""
     samples = SampleKeeper(seed, slide)
@@ -143,8 +156,11 @@ def _outcomes(
     cells = wsi.grid.cells()[wsi.fates().taken]
 
     def work(strip: Strip) -> list[TileOutcome]:
-        outcomes = [_judge(wsi, i, j, image, spec, normalizer) for i, j, image in wsi.tiles.cut(strip)]
-        return add_further(outcomes, wsi.further, spec, normalizer) if wsi.further else outcomes
+        if not wsi.further:
+            return [_judge(wsi, *tile, spec, normalizer) for tile in wsi.tiles.cut(strip)]
+        tiles = list(wsi.tiles.cut(strip))
+        outcomes = [_judge(wsi, *tile, spec, normalizer) for tile in tiles]
+        return add_further(outcomes, [image for _, _, image in tiles], wsi.further, spec, normalizer)
 
     decided = kept = 0
     for outcomes in map_ordered(work, wsi.tiles.strips(cells), threads=spec.threads or usable_cores()):
@@ -228,9 +244,13 @@ def _limit(outcomes: list[TileOutcome], kept: set[int]) -> list[TileOutcome]:
 def _check_readable(wsi: WSI, spec: ExtractionSpec, outcomes: list[TileOutcome]) -> None:
     unreadable = sum(outcome.fate is Fate.UNREADABLE for outcome in outcomes)
     if unreadable > spec.max_unreadable * len(outcomes):
+        around = lost_around(outcomes, Fate.UNREADABLE)
+        at = ", ".join(f"{count} of them only at {' and '.join(sizes)}" for sizes, count in around.items())
+        names = dict.fromkeys(size for sizes in around for size in sizes)
+        less = f"; or leave {' and '.join(names)} out of tile_um" if names else ""
         raise SlideReadError(
-            f"{unreadable} of {len(outcomes)} tiles cannot be decoded, more than the {spec.max_unreadable:.0%}"
-            " that are allowed.",
-            mend="Copy or scan the slide again; or raise max_unreadable.",
+            f"{unreadable} of {len(outcomes)} tiles cannot be decoded{f' ({at})' if at else ''}, more than the"
+            f" {spec.max_unreadable:.0%} that are allowed.",
+            mend=f"Copy or scan the slide again; or raise max_unreadable{less}.",
             path=wsi.path,
         )

@@ -13,11 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from slidekit.errors import SpecError
 from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.spec_message import describe_mistakes
+from slidekit.slide.spec_sizes import check_sizes, gather_sizes, merge_options, mpp_of
 from slidekit.slide.spec_values import (
     QC_WORDS,
     Anchor,
     Unit,
-    edge_um,
     read_center_or_fraction,
     read_coordinates,
     read_folder,
@@ -30,7 +30,6 @@ from slidekit.units import (
     Magnification,
     Microns,
     TileSize,
-    list_sizes,
     parse_tile_um,
     size_name,
     tile_size_label,
@@ -43,9 +42,6 @@ ReaderName = Literal["auto", "native", "vips", "openslide", "cucim"]
 Resample = Literal["exact", "shrink", "fast"]
 ImageFormat = Literal["jpg", "png"]
 Subsampling = Literal["444", "422", "420"]
-
-_TARGET_MPP = (0.02, 200.0)
-"""µm/px that tiles may be asked for: beyond it somebody has mistaken µm/px for microns, or the other way round."""
 
 _SLIDEFLOW_NAMES = {"mpp_override": "mpp", "num_threads": "threads"}
 
@@ -124,7 +120,7 @@ class ExtractionSpec(BaseModel):
         description="Slide-level QC: otsu, blur, both (= blur, otsu), focus, pen, fold; may be given more than once.",
     )
     qc_filter_threshold: float = Field(
-        default=0.6, ge=0, le=1, description="Drop a tile if more than this share of it is masked by QC."
+        default=0.6, ge=0, le=1, description="Drop a tile if a QC method masks more than this share; pen, fold: 0.2."
     )
     qc_blur_radius: float = Field(default=3.0, gt=0, description="Sigma of the blur detector, in its pixels.")
     qc_blur_threshold: float = Field(default=0.02, ge=0, description="Below this the blur detector says blurred.")
@@ -199,22 +195,7 @@ class ExtractionSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _settle_tile_size(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        data = dict(data)
-        if data.get("tile_mpp") is not None and data.get("tile_px") is not None:
-            if data.get("tile_um") is not None:
-                raise ValueError("tile_um and tile_mpp say the same thing: give one of them.")
-            data["tile_um"] = tuple(edge_um(mpp, data["tile_px"]) for mpp in list_sizes(data.pop("tile_mpp")))
-        if isinstance(data.get("tile_um"), list | tuple):
-            # Of several, the first is the one that the grid is of.
-            if not data["tile_um"]:
-                raise ValueError("tile_um names no size: give microns, or a magnification.")
-            data["tile_um"], *others = data["tile_um"]
-            if others and read_more_um(data.get("more_um")) not in ((), read_more_um(others)):
-                raise ValueError("tile_um names several sizes, and more_um others: give them in tile_um.")
-            data["more_um"] = tuple(others) or data.get("more_um")
-        return data
+        return gather_sizes(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -224,24 +205,11 @@ class ExtractionSpec(BaseModel):
             raise ValueError("normalizer_context is given without normalizer: name the method, e.g. macenko.")
         if self.buffer_gb is not None and self.buffer is None:
             raise ValueError("buffer_gb is given without buffer: name the folder that slides are copied to.")
-        self._check_sizes()
+        check_sizes(self.tile_px, self.sizes)
         self._check_coordinates()
         if self.overwrite and self.dry_run:
             raise ValueError("overwrite and dry_run exclude each other: a dry run writes no tiles.")
         return self
-
-    def _check_sizes(self) -> None:
-        low, high = _TARGET_MPP
-        for size in self.sizes:
-            mpp = self.mpp_of(size)
-            if not low <= mpp <= high:
-                raise ValueError(
-                    f"tiles of {self.tile_px} px and {size} would have {mpp:.4g} µm/px, which no slide"
-                    f" can give ({low:g}–{high:g}): tile_um is the edge of the tile, tile_mpp the µm/px."
-                )
-        names = [size_name(size) for size in self.sizes]
-        if len(set(names)) < len(names):
-            raise ValueError(f"tile_um names a size twice ({', '.join(names)}): concentric tiles must differ.")
 
     def _check_coordinates(self) -> None:
         if self.coordinates is None:
@@ -274,6 +242,21 @@ class ExtractionSpec(BaseModel):
         except ValidationError as error:
             raise SpecError(describe_mistakes(error, cls, named), mend="See `slidekit extract --help`.") from None
 
+    def with_options(self, **options: Any) -> Self:
+        """The spec with other options.
+
+        Parameters
+        ----------
+        **options
+            As for `create`; a `tile_um` or `tile_mpp` among them stands for all sizes that there were.
+
+        Raises
+        ------
+        SpecError
+            As `create` does.
+        """
+        return self.create(**merge_options(self.model_dump(), options))
+
     @property
     def label(self) -> str:
         """Folder name for tiles of this size, such as ``256px_128um``, or ``256px_128um+512um``."""
@@ -301,8 +284,7 @@ class ExtractionSpec(BaseModel):
 
     def mpp_of(self, tile_um: TileSize) -> float:
         """µm/px that tiles of one of the `sizes` are meant to have."""
-        size = parse_tile_um(tile_um)
-        return size.mpp if isinstance(size, Magnification) else size / self.tile_px
+        return mpp_of(self.tile_px, tile_um)
 
     def canonical(self) -> dict[str, Any]:
         """What changes bytes, as plain JSON values: the content of ``extraction.json`` and of the hash."""

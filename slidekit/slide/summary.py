@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from slidekit.io.atomic import atomic_write_text
 from slidekit.io.tfrecord import FurtherImage
+from slidekit.pixels.source import Source
 from slidekit.slide.fate import Fate, ordered_counts
 from slidekit.slide.filters import TileStatistics
 from slidekit.slide.report_model import QCFigures, SlideReport
@@ -22,7 +23,7 @@ from slidekit.slide.spec import ExtractionSpec
 from slidekit.slide.tissue import TissueFacts, tissue_facts
 from slidekit.slide.wsi import WSI
 
-__all__ = ["TileOutcome", "kept_boxes", "summarise", "write_tile_table"]
+__all__ = ["TileOutcome", "kept_boxes", "lost_around", "summarise", "write_tile_table"]
 
 _UPSAMPLED = 0.95
 
@@ -42,13 +43,15 @@ class TileOutcome(NamedTuple):
     fate
         Kept, or why not.
     statistics
-        None for a tile that could not be read.
+        None for a tile that could not be read; of concentric tiles, they are of the first size.
     encoded
         A complete JPEG or PNG; None unless kept.
     normalized
         Whether a normaliser changed it.
     further
         Concentric tiles of other sizes, unless dropped.
+    lost_at
+        Further sizes, such as ``512um``, for which the tile was dropped; none where the tile itself was the reason.
     """
 
     i: int
@@ -58,6 +61,12 @@ class TileOutcome(NamedTuple):
     encoded: bytes | None
     normalized: bool
     further: tuple[FurtherImage, ...] = ()
+    lost_at: tuple[str, ...] = ()
+
+
+def lost_around(outcomes: Iterable[TileOutcome], fate: Fate) -> dict[tuple[str, ...], int]:
+    """Count the tiles that were dropped under a reason for what lies around them, by the further sizes that lack."""
+    return dict(sorted(Counter(o.lost_at for o in outcomes if o.lost_at and o.fate is fate).items()))
 
 
 def write_tile_table(
@@ -140,7 +149,7 @@ def summarise(wsi: WSI, spec: ExtractionSpec, outcomes: Sequence[TileOutcome]) -
             figures.method: figures.share_of_tissue for figures in methods if figures.share_of_tissue is not None
         },
         qc_methods=methods,
-        warnings=_warnings(wsi),
+        warnings=_warnings(wsi, outcomes),
     )
 
 
@@ -171,17 +180,22 @@ def _why_empty(counts: dict[str, int], *, given: bool) -> str:
     return f"None of {total} candidates was kept: {', '.join(parts)}."
 
 
-def _warnings(wsi: WSI) -> tuple[str, ...]:
-    source = wsi.plan.source
-    level_scale = source.scale_x * source.shrink
+_LOST = {Fate.UNREADABLE: "cannot be read", Fate.NORMALIZER: "cannot be normalised"}
+
+
+def _warnings(wsi: WSI, outcomes: Sequence[TileOutcome]) -> tuple[str, ...]:
     warnings = [
-        f"Concentric tiles of {further.name} are enlarged {1 / scale:.3g}×."
+        f"Concentric tiles of {further.name} are enlarged {factor}."
         for further in wsi.plan.further
-        if (scale := further.source.scale_x * further.source.shrink * further.source.average) < _UPSAMPLED
+        if (factor := _enlargement(further.source))
     ]
-    if level_scale < _UPSAMPLED:
+    for fate, what in _LOST.items():
+        for sizes, count in lost_around(outcomes, fate).items():
+            warnings.append(f"Tiles left out because {' and '.join(sizes)} around them {what}: {count}.")
+    if factor := _enlargement(wsi.plan.source):
+        stored = dict.fromkeys(f"{mpp:.4g}" for mpp in (wsi.mpp_x, wsi.mpp_y))
         warnings.append(
-            f"Tiles are enlarged {1 / level_scale:.3g}×: the slide has {wsi.mpp:.4g} µm/px,"
+            f"Tiles are enlarged {factor}: the slide has {' × '.join(stored)} µm/px,"
             f" {wsi.target_mpp:.4g} were asked for."
         )
     if wsi.places is not None and (number := wsi.places.contradictions):
@@ -189,3 +203,14 @@ def _warnings(wsi: WSI) -> tuple[str, ...]:
             f"Coordinates that were given twice differ in their labels ({number}): one label each was taken."
         )
     return tuple(warnings)
+
+
+def _enlargement(source: Source) -> str:
+    """How much more pixels tiles have than what they are made from, by axis where that differs; empty if no more."""
+    done = source.shrink * source.average
+    by_axis = {"x": 1 / (source.scale_x * done), "y": 1 / (source.scale_y * done)}
+    enlarged = {axis: by for axis, by in by_axis.items() if 1 / by < _UPSAMPLED}
+    texts = [f"{by:.3g}×" for by in enlarged.values()]
+    if len(set(texts)) == 1 and len(texts) == len(by_axis):
+        return texts[0]
+    return " and ".join(f"{text} along {axis}" for text, axis in zip(texts, enlarged, strict=True))

@@ -271,13 +271,14 @@ class WSI(GriddedSlide):
         Raises
         ------
         SpecError
-            For options that make no sense, or that would change the grid or the regions of an open slide.
+            For options that make no sense, or that would change the sizes of tiles, the grid or the regions of an open
+            slide.
         SlideReadError
             If too many tiles cannot be decoded.
         """
         from slidekit.slide.extract import OutputFolders, extract_from_wsi
 
-        spec = ExtractionSpec.create(**{**self.spec.model_dump(exclude={"tile_mpp"}), **options})
+        spec = self.spec.with_options(**options)
         if "qc" in options:
             self.qc(
                 spec.qc,

@@ -61,8 +61,8 @@ def test_records_that_lack_a_size_are_found(tmp_path: Path) -> None:
 
     # Act / Assert
     (fault,) = check_records(path).faults
-    assert "1 of 2 records have other concentric images" in fault.what
-    assert "no further size, not 256um" in fault.what
+    assert "1 of 2 records have not the sizes" in fault.what
+    assert "has no image of 256um" in fault.what
     (fault,) = check_records(path, further=["512um"]).faults
     assert "2 of 2" in fault.what
 

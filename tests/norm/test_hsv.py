@@ -129,3 +129,27 @@ def test_takes_no_source(he_tile):
         norm.autoselect("augment", he_tile(0))
     with pytest.raises(NormalizerError, match="not fitted"):
         norm.autoselect("augment", "v1")
+
+
+def test_concentric_tiles_are_shifted_by_what_is_drawn_for_the_first(he_tile):
+    normalizer = norm.autoselect("augment").set_augment(seed=4)
+    firsts, around = (np.stack([he_tile(seed) for seed in seeds]) for seeds in ((1, 2), (3, 4)))
+    draws = [normalizer.normalize(firsts[0], like=first).image for first in firsts]
+
+    batch = normalizer.transform(around, like=firsts)
+
+    assert np.array_equal(draws[0], normalizer.transform(firsts[0]))
+    assert not np.array_equal(draws[0], draws[1])
+    for k in range(2):
+        assert np.array_equal(batch[k], normalizer.normalize(around[k], like=firsts[k]).image)
+        assert not np.array_equal(batch[k], normalizer.transform(around[k]))
+
+
+@pytest.mark.parametrize("method", ["macenko", "reinhard", "vahadane"])
+def test_methods_that_draw_nothing_do_not_look_at_the_first(method, he_tile):
+    normalizer = norm.autoselect(method)
+
+    found = normalizer.normalize(he_tile(1), like=he_tile(2)).image
+
+    assert np.array_equal(found, normalizer.transform(he_tile(1)))
+    assert np.array_equal(found, normalizer.transform(he_tile(1), like=he_tile(2)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def extract(slide: Path, out: Path, *, tiles: Path | None = None, **options) -> 
         return extract_from_wsi(wsi.qc(spec.qc), spec, OutputFolders(out, tiles))
 
 
-def records_of(folder: Path) -> list[TileRecord]:
-    return [TileRecord.decode(payload) for _, payload in iter_records(folder / "tissue.tfrecords")]
+def records_of(folder: Path, name: str = "tissue") -> list[TileRecord]:
+    return [TileRecord.decode(payload) for _, payload in iter_records(folder / f"{name}.tfrecords")]
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -143,6 +144,21 @@ def test_each_size_is_normalised(both: Path, tissue_slide: Path, tmp_path: Path)
             assert after.image_raw != before.image_raw
 
 
+def test_random_colours_are_drawn_once_for_all_sizes(both: Path, tissue_slide: Path, tmp_path: Path) -> None:
+    """By the pixels of the first size, so that this is what it is without the others."""
+    options = {"normalizer": "augment", "seed": 3, "img_format": "png", "shuffle": False}
+    normalizer = autoselect("augment").set_augment(seed=3)
+
+    extract(tissue_slide, tmp_path, tile_um=SIZES, **options)
+
+    for before, after in zip(records_of(both)[60:66], records_of(tmp_path)[60:66], strict=True):
+        first = pixels(before.image_raw)
+        assert (pixels(after.image_raw) == normalizer.normalize(first).image).all()
+        for size in ("128um", "75um"):
+            expected = normalizer.normalize(pixels(before.image(size)), like=first).image
+            assert (pixels(after.image(size)) == expected).all()
+
+
 def test_loose_tiles_of_all_sizes_stand_beside_each_other(tissue_slide: Path, tmp_path: Path) -> None:
     report = extract(tissue_slide, tmp_path / "r", tiles=tmp_path / "t", tile_um=[32, 128], max_tiles=3)
 
@@ -162,7 +178,7 @@ def test_a_tile_goes_when_a_further_size_cannot_be_had(tissue_slide: Path, monke
         def __init__(self) -> None:
             self.left = 1
 
-        def normalize(self, image):
+        def normalize(self, image, *, like=None):
             self.left -= 1
             if self.left < 0:
                 raise NormalizerError("broken")
@@ -184,12 +200,90 @@ def test_a_tile_goes_when_a_further_size_cannot_be_had(tissue_slide: Path, monke
         monkeypatch.setattr(FurtherReader, "read", failing)
 
         # Act
-        found = add_further(rows, wsi.further, spec, Failing())
+        tiles = [np.zeros((64, 64, 3), np.uint8)] * 4
+        found = add_further(rows, tiles, wsi.further, spec, Failing())
 
     # Assert
     assert [outcome.fate for outcome in found] == [Fate.KEPT, Fate.UNREADABLE, Fate.NORMALIZER, Fate.GRAYSPACE]
     assert [len(outcome.further) for outcome in found] == [1, 0, 0, 0]
     assert [outcome.encoded for outcome in found] == [b"image", None, None, None]
+    assert [outcome.lost_at for outcome in found] == [(), ("128um",), ("128um",), ()]
+
+
+@pytest.fixture(scope="module")
+def torn_slide(make_slide, tissue: np.ndarray) -> Path:
+    """An SVS of one level, the JPEG stream of whose first native tile, 256 px, is destroyed."""
+    import tifffile
+
+    path = make_slide(tissue, name="torn", factors=(), svs=True)
+    with tifffile.TiffFile(path) as tiff:
+        offset, size = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
+    data = bytearray(path.read_bytes())
+    data[offset + 2 : offset + size] = bytes(size - 2)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_broken_place_is_counted_once_and_names_the_size_that_needs_it(torn_slide: Path, tmp_path: Path) -> None:
+    # Act
+    alone = extract(torn_slide, tmp_path / "alone", max_unreadable=1, reader="native")
+    several = extract(torn_slide, tmp_path / "several", tile_um=SIZES, max_unreadable=1, reader="native")
+
+    # Assert: 4 × 4 tiles are broken. 128 µm around cell i begin at pixel 64 i + 32 - 128: for 6 × 6 of them before 256.
+    assert (alone.unreadable, alone.warnings) == (16, ())
+    assert several.unreadable == several.counts["unreadable"] == 36
+    assert several.kept + 36 == alone.kept + 16 == 165
+    # 75 µm begin at 64 i + 32 - 75: for 5 × 5 of them.
+    assert several.warnings == (
+        "Tiles left out because 128um around them cannot be read: 11.",
+        "Tiles left out because 128um and 75um around them cannot be read: 9.",
+    )
+    rows = list(csv.DictReader((tmp_path / "several" / "torn.tiles.csv").read_text(encoding="utf-8").splitlines()))
+    lost = [row for row in rows if row["reason"] == "unreadable"]
+    # The statistics are of the first size, where that could be read.
+    assert sum(row["gray_fraction"] == "" for row in lost) == 16
+    assert all(len(record.further) == 2 for record in records_of(tmp_path / "several", "torn"))
+
+
+def test_a_slide_that_fails_by_its_surroundings_says_so(torn_slide: Path, tmp_path: Path) -> None:
+    options = {"max_unreadable": 0.1, "reader": "native"}
+    assert extract(torn_slide, tmp_path / "alone", **options).status == "done"
+
+    with pytest.raises(SlideReadError, match=r"36 of 165 .*\(20 of them only at 128um\)") as caught:
+        extract(torn_slide, tmp_path / "several", tile_um=[32, 128], **options)
+
+    assert "leave 128um out of tile_um" in (caught.value.mend or "")
+
+
+@pytest.mark.parametrize("options", [
+    {"tile_um": 32}, {"tile_um": [32, 64]}, {"tile_um": [128, 32]}, {"tile_mpp": 0.5}, {"more_um": [75]},
+    {"tile_px": 32},
+])  # fmt: skip
+def test_an_open_slide_keeps_its_sizes(tissue_slide: Path, tmp_path: Path, options) -> None:
+    with WSI(tissue_slide, 64, [32, 128], max_tiles=1) as wsi:
+        with pytest.raises(SpecError, match=r"64px_32um\+128um; .* was asked for.* cannot change") as caught:
+            wsi.extract_tiles(tmp_path, **options)
+
+        assert "another WSI" in (caught.value.mend or "")
+        assert list(tmp_path.iterdir()) == []
+        # The same in other words is no change.
+        assert wsi.extract_tiles(tmp_path, tile_mpp=(0.5, 2)).further == ("128um",)
+
+
+@pytest.mark.parametrize(("mpp", "expected"), [
+    # 64 px of 32 µm are 0.5 µm/px, of 25.6 µm 0.4, and of 16 µm 0.25.
+    ((0.5, 0.5), ["25.6um are enlarged 1.25×.", "16um are enlarged 2×."]),
+    ((0.25, 0.5), ["25.6um are enlarged 1.25× along y.", "16um are enlarged 2× along y."]),
+    ((0.8, 0.4), ["25.6um are enlarged 2× along x.", "16um are enlarged 3.2× along x and 1.6× along y.",
+                  "Tiles are enlarged 1.6× along x: the slide has 0.8 × 0.4 µm/px, 0.5 were asked for."]),
+    ((0.2, 0.25), []),
+])  # fmt: skip
+def test_what_is_enlarged_is_said_axis_by_axis(make_slide, tissue, tmp_path: Path, mpp, expected: list[str]) -> None:
+    path = make_slide(tissue[:300, :300], mpp, name="anisotropic", factors=())
+
+    warnings = extract(path, tmp_path, tile_um=[32, 25.6, 16], max_tiles=1).warnings
+
+    assert [warning.removeprefix("Concentric tiles of ") for warning in warnings] == expected
 
 
 def test_where_a_strip_is_damaged_its_tiles_are_read_alone(tissue_slide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +340,7 @@ def test_rows_are_read_in_parts_that_stay_in_place(tile_um, stride_div, mpp, row
 
 @pytest.mark.parametrize(("sizes", "what"), [
     ([], "no size"), ([32, 32.0], "twice"), ([32, 1e6], "tile_um is the edge"), (["10x", "fine"], "fine"),
+    ("32,128", "a list: tile_um"), ([[32, 128]], "one plain list"), ({32, 128}, "one plain list"), ([32, True], "True"),
 ])  # fmt: skip
 def test_wrong_sizes_are_named(sizes, what) -> None:
     with pytest.raises(SpecError, match=what):

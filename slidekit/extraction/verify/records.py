@@ -165,8 +165,11 @@ class _Scan:
         found = [image.name for image in tile.further]
         self._further = found if self._further is None else self._further
         if found != self._further:
-            has, wanted = (", ".join(names) or "no further size" for names in (found, self._further))
-            self._lacking.add(f"{place} has {has}, not {wanted}")
+            lacking = [name for name in self._further if name not in found]
+            others = [name for name in found if name not in self._further]
+            parts = [f"no image of {', '.join(lacking)}"] if lacking else []
+            parts += [f"one of {', '.join(others)}, which others have not"] if others else []
+            self._lacking.add(f"{place} has {' and '.join(parts)}")
         if self._decode is not None:
             self._look(tile.image_raw, place)
             for image in tile.further:
@@ -203,7 +206,7 @@ class _Scan:
             (Tally() if merged else self._others, "records are of another slide"),
             (self._bad_images, "images cannot be decoded"),
             (self._sizes, "images are of another size"),
-            (self._lacking, "records have other concentric images"),
+            (self._lacking, "records have not the sizes that they should have"),
         )
         return [tally.say(self.number, what) for tally, what in kinds if tally.count]
 

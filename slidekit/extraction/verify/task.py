@@ -12,6 +12,7 @@ from slidekit.extraction.verify.records import DecodeImage, RecordCheck, check_r
 from slidekit.extraction.verify.slide import SlideCheck, check_slide
 from slidekit.extraction.verify.survey import RecordFolder, Survey
 from slidekit.io.lock import LOCK
+from slidekit.io.tfrecord import promised_sizes
 from slidekit.slide.report_model import SlideReport
 
 __all__ = ["SlideTask", "plan_tasks"]
@@ -59,7 +60,9 @@ class SlideTask:
         if self.report is not None and self.report.status in _FINISHED:
             check = check_slide(self.folder.path, self.report, loose=self.loose, decode=decode, stopped=stopped)
         if check.records is None and self.tfrecord.name in self.folder.names:
-            records = check_records(self.tfrecord, decode=decode, stopped=stopped)
+            # Nothing but the folder's name says which sizes there should be.
+            sizes = promised_sizes(self.folder.path.name)
+            records = check_records(self.tfrecord, further=sizes, decode=decode, stopped=stopped)
             unclaimed = () if records.faults else self._say_unclaimed(records)
             check = SlideCheck((*check.faults, *records.faults, *unclaimed), records)
         if f"{self.slide}{LOCK}" not in self.folder.names:

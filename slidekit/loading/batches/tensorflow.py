@@ -38,7 +38,11 @@ def finish(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
         are asked for, ``label``, ``slide``, ``loc_x``, ``loc_y``, ``parameters`` of the augmentation and ``seed`` of
         the normaliser's, the first axis being the tiles.
     """
-    sizes = tuple(_finish_images(options, images, parts) for images in parts["image"])
+    first, *further = parts["image"]
+    sizes = (
+        _finish_images(options, first, parts),
+        *(_finish_images(options, images, parts, like=first) for images in further),
+    )
     found = [sizes if len(sizes) > 1 else sizes[0]]
     if "label" in parts:
         found.append(parts["label"] if classes is None else tf.one_hot(parts["label"], classes))
@@ -46,27 +50,30 @@ def finish(options: LoaderOptions, classes: int | None, parts: _Parts) -> Any:
         found.append(parts["slide"])
     if options.incl_loc:
         found += [parts["loc_x"], parts["loc_y"]]
-    return tuple(found) if len(found) > 1 else found[0]
+    return tuple(found) if len(found) > 1 or len(sizes) > 1 else found[0]
 
 
-def _finish_images(options: LoaderOptions, images: _Tensor, parts: _Parts) -> _Tensor:
-    """Images of one size; what is drawn for a tile is the same for all of its sizes."""
+def _finish_images(options: LoaderOptions, images: _Tensor, parts: _Parts, like: _Tensor | None = None) -> _Tensor:
+    """Images of one size; what is drawn for a tile is the same for all of its sizes, by `like`, the first."""
     if options.method is not None:
-        images = _normalize(options.method, images, parts["seed"][0] if options.augments_stains else None)
+        seed = parts["seed"][0] if options.augments_stains else None
+        images = _normalize(options.method, images, seed, images if like is None else like)
     if options.image_letters:
         images = apply(images, parts["parameters"], options.image_letters)
     return tf.cast(images, tf.float32) / 127.5 - 1 if options.standardize else images
 
 
-def _normalize(normalizer: StainNormalizer, images: _Tensor, seed: _Tensor | None) -> _Tensor:
+def _normalize(normalizer: StainNormalizer, images: _Tensor, seed: _Tensor | None, like: _Tensor) -> _Tensor:
     """Normalise in the graph; by numpy, where that is the only one who can."""
     both = None if seed is None else tf.stack((tf.constant(0, tf.int64), seed))
     try:
-        return normalizer.transform(images, seed is not None, seed=both)
+        return normalizer.transform(images, seed is not None, seed=both, like=like)
     except NormalizerError:
 
-        def by_numpy(batch: np.ndarray[Any, Any], number: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return np.asarray(normalizer.transform(batch, seed is not None, seed=int(number)))
+        def by_numpy(
+            batch: np.ndarray[Any, Any], number: np.ndarray[Any, Any], first: np.ndarray[Any, Any]
+        ) -> np.ndarray[Any, Any]:
+            return np.asarray(normalizer.transform(batch, seed is not None, seed=int(number), like=first))
 
         number = tf.constant(0, tf.int64) if seed is None else seed
-        return tf.ensure_shape(tf.numpy_function(by_numpy, (images, number), tf.uint8), images.shape)
+        return tf.ensure_shape(tf.numpy_function(by_numpy, (images, number, like), tf.uint8), images.shape)

@@ -62,10 +62,11 @@ class TensorBatches:
         return self._pack(self.stream.read(numbers), self.stream.tile_seeds(numbers), single=True)
 
     def _pack(self, tiles: RawTiles, seeds: NDArray[np.int64], *, single: bool) -> Any:
-        images = [self._images(some, seeds) for some in tiles.by_size()]
+        images = [self._images(some) for some in tiles.by_size()]
+        images = [self._finish(some, seeds, like=images[0]) for some in images]
         return pack(images, tiles, self.stream.options, torch.from_numpy, single=single)
 
-    def _images(self, tiles: RawTiles, seeds: NDArray[np.int64]) -> Tensor:
+    def _images(self, tiles: RawTiles) -> Tensor:
         images = _empty((len(tiles), *self._size, 3), torch.uint8)
         if data.get_worker_info() is None:
             self._decoder.decode(tiles, images.numpy())
@@ -73,12 +74,13 @@ class TensorBatches:
             # Workers are as many as there are cores to use.
             decode_tiles(tiles, images.numpy())
         # A view: the memory stays as it is, which torch calls channels_last.
-        return self._finish(images.permute(0, 3, 1, 2), seeds)
+        return images.permute(0, 3, 1, 2)
 
-    def _finish(self, images: Tensor, seeds: NDArray[np.int64]) -> Tensor:
+    def _finish(self, images: Tensor, seeds: NDArray[np.int64], like: Tensor | None = None) -> Tensor:
+        """Change the images of one size; `like` are those of the first, as they were read."""
         options = self.stream.options
         if options.method is not None:
-            images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]))
+            images = options.method.transform(images, options.augments_stains, seed=int(seeds[0]), like=like)
         if options.image_letters:
             images = augment(images, options.image_letters, seeds)
         if self._transform is not None:

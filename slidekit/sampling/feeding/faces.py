@@ -246,7 +246,8 @@ def pack(
     Returns
     -------
     images or tuple
-        ``(images[, label maps][, targets][, info])``; images alone where that is all.
+        ``(images[, label maps][, targets][, info])``; images alone where that is all, but several views in a tuple
+        of one element: a bare pair of images would be taken for images and labels.
     """
     parts: list[Any] = [images]
     if batch.labels is not None:
@@ -257,7 +258,7 @@ def pack(
     if info:
         said = facts_of(batch)
         parts.append({name: value if isinstance(value, list) else convert(value) for name, value in said.items()})
-    return tuple(parts) if len(parts) > 1 else images
+    return tuple(parts) if len(parts) > 1 or isinstance(images, tuple) else images
 
 
 def facts_of(batch: Batch) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def patch_dataset(sampler: PatchSampler | PatchSource, options: FaceOptions, **f
     Returns
     -------
     tf.data.Dataset
-        Of ``(images[, label maps][, targets][, info])``, or of images alone. All shapes are known; the number of
+        Of ``(images[, label maps][, targets][, info])``, or of images alone; several views are a tuple, by themselves
+        ``((a, b),)``. All shapes are known; the number of
         patches of a batch is where each batch is full: without end, with `drop_last`, or where `steps` are a whole
         number of batches of what cannot be missing. It knows its length as far as that is known.
     """
@@ -145,7 +146,8 @@ def _finish(options: FaceOptions, views: int, parts: _Parts) -> Any:
     found += [parts[name] for name in ("map", "target") if name in parts]
     if options.info:
         found.append({name.removeprefix("info "): part for name, part in parts.items() if name.startswith("info ")})
-    return tuple(found) if len(found) > 1 else found[0]
+    # Several views by themselves would be taken for images and labels.
+    return tuple(found) if len(found) > 1 or views > 1 else found[0]
 
 
 def _scale(options: FaceOptions, images: Any) -> Any:

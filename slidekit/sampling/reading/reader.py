@@ -117,7 +117,7 @@ class PatchReader:
         """Normalise and augment the views of a patch."""
         normalizer, augment = self._spec.normalizer, self._spec.augment
         if normalizer is not None:
-            images = [normalizer.transform(image) for image in images]
+            images = [normalizer.transform(image, like=images[0]) for image in images]
         if not augment:
             return images, label
         views, label = augment.apply(tuple(images), seed, label, widths=widths)

@@ -80,3 +80,16 @@ def test_streams_are_zipped(sampler) -> None:
     expected = list(streams.batches(steps=8, workers=0))
     for batch, other in zip(found, expected, strict=True):
         assert all(np.array_equal(batch[name][0], other[name].images) for name in "AB")
+
+
+def test_views_by_themselves_are_the_inputs_of_a_model(tmp_path) -> None:
+    keras = pytest.importorskip("keras")
+    sampler = make_sampler(tmp_path, write_noise(tmp_path / "slides", labels=()), views=[(8, 4.0)])
+    dataset = sampler.tensorflow(4, steps=4, workers=0)
+    inputs = [keras.Input((edge, edge, 3)) for edge in (PX, 8)]
+    means = [keras.layers.Lambda(lambda image: keras.ops.mean(image, (1, 2)))(image) for image in inputs]
+
+    found = keras.Model(inputs, keras.layers.Concatenate()(means)).predict(dataset, verbose=0)
+
+    near, far = sampler[0:4].images
+    assert found == pytest.approx(np.concatenate([near.mean((1, 2)), far.mean((1, 2))], 1), abs=1e-3)

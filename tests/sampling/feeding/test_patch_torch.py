@@ -209,3 +209,29 @@ def test_a_grid_ends_with_its_epoch(tmp_path: Path) -> None:
     assert len(stream) == 10
     assert sorted(steps_of(stream)) == list(range(48))
     assert len(list(sampler.torch(5, drop_last=True, workers=0))) == 9
+
+
+def test_views_by_themselves_cannot_be_taken_for_images_and_labels(tmp_path: Path) -> None:
+    sampler = make_sampler(tmp_path, write_noise(tmp_path / "slides", labels=()), views=[(8, 4.0)])
+
+    ((near, far),) = next(iter(sampler.torch(4, steps=4, workers=0)))
+
+    assert (near.shape, far.shape) == ((4, 3, PX, PX), (4, 3, 8, 8))
+
+
+def test_a_normaliser_that_draws_draws_once_for_all_views(tmp_path: Path) -> None:
+    """Views of one field, and of as many pixels, are one picture."""
+    sampler = make_sampler(
+        tmp_path, write_noise(tmp_path / "slides", labels=()), views=[(PX, 1.0)], normalizer="augment"
+    )
+    plain = make_sampler(tmp_path, write_noise(tmp_path / "slides", labels=()), views=[(PX, 2.0)])
+    drawn = plain.replace(normalizer="augment")
+
+    near, far = sampler[0:4].images
+    (raw_near, raw_far), (_, drawn_far) = plain[0:4].images, drawn[0:4].images
+
+    assert np.array_equal(near, far)
+    normalizer = drawn.spec.normalizer
+    for k in range(4):
+        assert np.array_equal(drawn_far[k], normalizer.normalize(raw_far[k], like=raw_near[k]).image)
+    assert not np.array_equal(drawn_far, normalizer.transform(raw_far))
