@@ -94,8 +94,11 @@ def make_plan(slide: SlideImage, method: CellMethod, window_px: int, mask: CellM
 def _prepare(slide: SlideImage, method: CellMethod) -> Any:
     try:
         return method.prepare(slide)
-    except SlidekitError:
-        raise
+    except SlidekitError as error:
+        if error.path is not None:
+            raise
+        # A method knows the pixels of a slide, and not its name.
+        raise type(error)(error.message, mend=error.mend, path=slide.path) from error
     except Exception as error:
         what = f"slide {slide.name}: method {method.name} failed to prepare: {type(error).__name__}: {error}"
         raise CellError(what, path=slide.path) from error

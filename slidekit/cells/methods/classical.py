@@ -19,7 +19,7 @@ from slidekit.cells.methods.base import (
 from slidekit.cells.methods.basins import find_basins
 from slidekit.cells.methods.joining import join_islands, join_pieces
 from slidekit.cells.methods.pieces import fill_holes, largest_pieces, open_regions, ring_around
-from slidekit.cells.methods.sampling import glass_colour, tissue_samples
+from slidekit.cells.methods.sampling import check_bright_field, glass_colour, tissue_samples
 from slidekit.cells.methods.scale_space import MOST_COUNTS, Counts, blob_response, box_sum, smooth
 from slidekit.cells.methods.shapes import relabel, shapes_of
 from slidekit.cells.methods.stain import STAINS, StainFacts, measure_stain, nuclear_stain
@@ -141,8 +141,9 @@ class ClassicalNuclei:
         return {name: value for name, value in sorted(vars(self).items()) if name != "margin_um"}
 
     def prepare(self, slide: OverviewSlide) -> StainFacts:
-        """Find the slide's stains and their usual amounts, in a few windows of its tissue."""
+        """Find the slide's stains and their usual amounts, in a few windows of its tissue; CellError in dark field."""
         samples, white = tissue_samples(slide, self.mpp)
+        check_bright_field(samples)
         return measure_stain(samples, white, self.stain)
 
     def facts_of(self, image: RGBImage) -> StainFacts:

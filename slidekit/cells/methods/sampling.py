@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from slidekit.cells.methods.base import OverviewSlide
-from slidekit.errors import SlideReadError
+from slidekit.errors import CellError, SlideReadError
 from slidekit.pixels.image import WHITE, RGBImage
 
-__all__ = ["glass_colour", "tissue_samples", "working_size"]
+__all__ = ["check_bright_field", "glass_colour", "tissue_samples", "working_size"]
 
 _OVERVIEW_PX = 1024
 _WINDOW_PX = 512
@@ -21,6 +21,10 @@ _SMALLEST_PX = 64
 _GLASS_PERCENTILE = 99.0
 _MOST_LOST = 0.05
 """Share of an overview that may be undecodable."""
+
+_DARK_FIELD = 60
+"""Grey level that most of a window exceeds in its brightest channel where stains take light away, and does not where
+tissue itself shines."""
 
 _LOWEST_WHITE = 180.0
 """A channel whose bright end is darker than this has no glass in sight: white is taken."""
@@ -42,6 +46,29 @@ def glass_colour(image: RGBImage) -> tuple[float, float, float]:
     bright = np.percentile(pixels, _GLASS_PERCENTILE, axis=0)
     red, green, blue = (float(value) if value >= _LOWEST_WHITE else float(WHITE) for value in bright)
     return red, green, blue
+
+
+def check_bright_field(samples: list[RGBImage]) -> None:
+    """See that light passes through the tissue.
+
+    Parameters
+    ----------
+    samples
+        Windows of it, uint8 (rows, columns, 3).
+
+    Raises
+    ------
+    CellError
+        If most of it is dark, as in fluorescence: no stain is seen there by the light that it takes away.
+    """
+    brightest = np.concatenate([sample.max(axis=2).ravel() for sample in samples])
+    # An empty black slide has no cells, and nothing that shines.
+    usual, bright = np.percentile(brightest, (50, 99))
+    if usual < _DARK_FIELD <= bright:
+        raise CellError(
+            "is dark where its tissue is, as in fluorescence: method classical is for stains in bright field.",
+            mend="Use method cellpose with weights for such slides, or a function of your own.",
+        )
 
 
 def tissue_samples(slide: OverviewSlide, mpp: float) -> tuple[list[RGBImage], tuple[float, float, float]]:

@@ -7,6 +7,7 @@ import pytest
 from slidekit.cells.methods.classical import ClassicalNuclei
 from slidekit.cells.methods.sampling import glass_colour, tissue_samples, working_size
 from slidekit.demo.nuclei import paint_nuclei
+from slidekit.errors import CellError
 
 
 class Picture:
@@ -70,3 +71,13 @@ def test_a_slide_without_tissue_has_no_cells(value: int) -> None:
     method = ClassicalNuclei()
 
     assert not method(picture.pixels, method.prepare(picture)).any()
+
+
+def test_fluorescence_is_refused() -> None:
+    """Nuclei that shine on black."""
+    pixels = np.zeros((600, 600, 3), np.uint8)
+    for x, y in np.random.default_rng(0).integers(20, 580, (400, 2)):
+        cv2.circle(pixels, (int(x), int(y)), 6, (0, 0, 220), -1)
+
+    with pytest.raises(CellError, match="dark where its tissue is, as in fluorescence"):
+        ClassicalNuclei().prepare(Picture(pixels))
