@@ -85,7 +85,7 @@ def _is_project(folder: Path) -> bool:
 
 
 def _export_project(folder: Path, size: str, to: Any, dest: Path, options: Mapping[str, Any]) -> ExportResult:
-    from slidekit.dataset.exporting import read_tile_size
+    from slidekit.dataset.record_folders import read_tile_size
     from slidekit.project import load_project
 
     px_um = read_tile_size(size)
@@ -98,7 +98,8 @@ def _export_folder(
     folder: Path, size: str, to: Any, dest: Path, annotations: Path | None, options: Mapping[str, Any]
 ) -> ExportResult:
     from slidekit.annotations import Annotations, manifest_of_slides
-    from slidekit.dataset.exporting import export_records, records_by_size
+    from slidekit.dataset.exporting import export_records
+    from slidekit.dataset.record_folders import records_by_size
 
     paths = records_by_size(folder)[size]
     if annotations is None:
@@ -119,7 +120,7 @@ def _check_without_annotations(options: Mapping[str, Any]) -> None:
 
 def _tile_size(folder: Path, tile_px: int | None, tile_um: list[str] | None) -> str:
     """Name of the folder of the size of tile that is meant."""
-    from slidekit.dataset.exporting import records_by_size
+    from slidekit.dataset.record_folders import records_by_size
     from slidekit.units import tile_size_label
 
     if (tile_px is None) != (tile_um is None):
@@ -139,7 +140,7 @@ def _tile_size(folder: Path, tile_px: int | None, tile_um: list[str] | None) -> 
 
 
 def _sizes_of_project(folder: Path) -> list[str]:
-    from slidekit.dataset.exporting import records_by_size
+    from slidekit.dataset.record_folders import records_by_size
     from slidekit.project import load_project
 
     homes = {source.tfrecords for source in load_project(folder).dataset().sources if source.tfrecords is not None}

@@ -12,7 +12,8 @@ import pytest
 
 from slidekit.annotations import manifest_of_slides
 from slidekit.dataset import Dataset
-from slidekit.dataset.exporting import export_records, read_tile_size
+from slidekit.dataset.exporting import export_records
+from slidekit.dataset.record_folders import read_tile_size
 from slidekit.errors import RecordError
 from slidekit.io.tfrecord import FurtherImage, TileRecord
 from slidekit.record_tools.writing import RecordWriter
