@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "TABLE",
     "CellCounts",
     "cells_path",
+    "claimed",
     "counts_of",
     "figures",
     "note_path",
@@ -77,6 +79,33 @@ def read_note(path: Path) -> Mapping[str, Any] | None:
 def write_note(path: Path, note: Mapping[str, Any]) -> None:
     """Write it, in one step; `note` is a JSON object."""
     atomic_write_text(path, json.dumps({"format": _FORMAT, **note}, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def claimed(note: Path, facts: Mapping[str, Any], before: Mapping[str, Any] | None) -> Iterator[None]:
+    """Say beside a store that a run is at work on it; where it fails, what stood there before stands again.
+
+    Only who is killed leaves the claim: what lies there is then its own, and not, say, what a user has saved.
+
+    Parameters
+    ----------
+    note
+        Path of the note.
+    facts
+        What the run is: slide, identity, made_by.
+    before
+        What stands there; None for nothing.
+    """
+    write_note(note, {**facts, "digest": None})
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if not done and before is None:
+            note.unlink(missing_ok=True)
+        elif not done and before is not None:
+            write_note(note, dict(before))
 
 
 def counts_of(folder: Path, slide: str) -> CellCounts | None:

@@ -20,6 +20,7 @@ from slidekit.errors import CellError, MissingMPPError, SpecError
 from slidekit.extraction.cell_notes import (
     CellCounts,
     cells_path,
+    claimed,
     counts_of,
     figures,
     note_path,
@@ -32,6 +33,7 @@ from slidekit.extraction.here import run_here
 from slidekit.extraction.progress import ProgressEvent
 from slidekit.slide.cell_tiles import SegmentPlan
 from slidekit.slide.fate import Fate
+from slidekit.slide.fingerprint import describe_callable
 from slidekit.slide.identity import has_identity, slide_identity
 from slidekit.slide.image import SlideImage
 from slidekit.slide.job import SlideJob, job_hash
@@ -138,15 +140,15 @@ def segment_job(job: SlideJob, spec: ExtractionSpec, tell: Callable[[int, int, i
     with _opened(pixels, job, spec) as wsi:
         wsi.path = job.path
         wsi.qc(spec.qc)
-        write_note(note, {**facts, "digest": None})
-        found = segment_slide(
-            wsi,
-            plan.method,
-            dest=store,
-            workers=spec.threads,
-            on_progress=lambda done, total: tell(done, total, 0),
-            **options,
-        )
+        with claimed(note, facts, before):
+            found = segment_slide(
+                wsi,
+                plan.method,
+                dest=store,
+                workers=spec.threads,
+                on_progress=lambda done, total: tell(done, total, 0),
+                **options,
+            )
         counts = CellCounts(len(found), searched_mm2(wsi, options.get("mask"), found.mpp), found.problems)
     write_note(note, {**facts, "digest": cells_digest(found), **figures(counts)})
     return _report(job, counts)
@@ -186,10 +188,10 @@ def _method_text(plan: SegmentPlan) -> str:
     mpp, window_px = options.pop("mpp", None), options.pop("window_px", 1024)
     given = take_options(plan.method, diam_um, options, mpp=mpp, window_px=window_px)
     chosen = resolve_method(given.method, diam_um, mpp=given.mpp, **given.rest)
-    if mask is not None and not isinstance(mask, str | list | tuple):
+    if mask is not None and not (isinstance(mask, str | list | tuple) or callable(mask)):
         raise SpecError("A mask is that of one slide.", mend="Name QC methods: qc= or mask=, such as otsu.")
-    resolve_methods(mask)
-    return json.dumps([chosen.name, chosen.parameters(), mask], sort_keys=True, default=repr)
+    methods = [describe_callable(method) for method in resolve_methods(mask)]
+    return json.dumps([chosen.name, chosen.parameters(), methods], sort_keys=True)
 
 
 def _check_dest(store: Path, *, overwrite: bool) -> None:

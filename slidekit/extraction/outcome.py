@@ -23,8 +23,9 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
     """Write ``{slide}.json`` beside the records; without the time, so that the same job gives the same file.
 
     Where an attempt failed and the results of an earlier one with the same parameters are still there, they and their
-    ``.json`` stay: a share that is not mounted must not cost what was extracted. They go where the coordinates, or the
-    cells, now say that no tile is on this slide. A file of that name that is not slidekit's stays as it is.
+    ``.json`` stay: a share that is not mounted must not cost what was extracted. They go where the slide's cells now
+    say that there are none, and, with ``overwrite``, where a table of coordinates has no row of it: without, it may be
+    a table of other slides. A file of that name that is not slidekit's stays as it is.
 
     Returns
     -------
@@ -39,9 +40,9 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
         if is_foreign(path):
             return report
         before = read_report(path)
-        gone = _has_no_places(job, report)
+        gone = _has_no_places(job, spec, report)
         if before is not None and before.status in ("done", "empty") and _may_stay(before, job, spec) and not gone:
-            return report
+            return _with_earlier_tiles(report, before)
         if gone and before is not None and before.kept:
             report = report.model_copy(update={"reason": f"{report.reason} The tiles of an earlier run were removed."})
     try:
@@ -56,13 +57,22 @@ def keep_report(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> Sli
     return report
 
 
-def _has_no_places(job: SlideJob, report: SlideReport) -> bool:
-    """Whether a table of coordinates, or the slide's cells, were read and name no place on it.
+def _has_no_places(job: SlideJob, spec: ExtractionSpec, report: SlideReport) -> bool:
+    """Whether a table of coordinates that is to replace others, or the slide's cells, were read and name no place.
 
     No table, such as of a slide whose file of cells is away, says nothing.
     """
-    told = job.cells is not None or (job.coordinates is not None and job.coordinates.total > 0)
+    told = job.cells is not None or (spec.overwrite and job.coordinates is not None and job.coordinates.total > 0)
     return told and report.status == "skipped" and report.coordinates == 0
+
+
+def _with_earlier_tiles(report: SlideReport, before: SlideReport) -> SlideReport:
+    """A report of a slide that no given place is on, which says that tiles of other places are still there."""
+    if report.status != "skipped" or report.coordinates != 0 or not before.kept:
+        return report
+    what = f"{report.reason} Its {before.kept} tiles of an earlier run stay; overwrite=True (--overwrite) removes them."
+    _log.warning("%s: %s", report.slide, what)
+    return report.model_copy(update={"reason": what, "coordinates": None})
 
 
 def _may_stay(before: SlideReport, job: SlideJob, spec: ExtractionSpec) -> bool:

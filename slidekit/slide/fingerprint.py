@@ -73,8 +73,11 @@ def describe_callable(method: Callable[..., Any]) -> dict[str, Any]:
     """
     parameters = getattr(method, "parameters", None)
     if callable(parameters) and not _is_network(method):
+        own = getattr(method, "filter_threshold", None)
+        # Whoever writes parameters() of their own need not think of it.
+        threshold = {} if own is None else {"filter_threshold": float(own)}
         try:
-            return {"method": type(method).__name__, **json.loads(json.dumps(parameters()))}
+            return {"method": type(method).__name__, **json.loads(json.dumps({**threshold, **parameters()}))}
         except (TypeError, ValueError) as error:
             raise QCError(
                 f"parameters() of QC method {type(method).__name__} are not plain values ({error}).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,6 +166,17 @@ def _is_mask(value: Any) -> bool:
     return not callable(value) and ((hasattr(value, "dtype") and hasattr(value, "shape")) or hasattr(value, "mask"))
 
 
+def _check_threshold(method: Any) -> None:
+    """See before any work that the threshold which somebody set on a method is a share."""
+    own = getattr(method, "filter_threshold", None)
+    if own is None or (isinstance(own, Real) and not isinstance(own, bool) and 0 <= float(own) <= 1):
+        return
+    raise QCError(
+        f"filter_threshold={own!r} of QC method {type(method).__name__} is not a share.",
+        mend="Use a number from 0 to 1, such as 0.3, or None for the run's.",
+    )
+
+
 def read_methods(value: Any) -> Any:
     """Bring QC methods to a tuple of words in one spelling, and of callables.
 
@@ -178,6 +190,7 @@ def read_methods(value: Any) -> Any:
     read: list[Any] = []
     for method in list_methods(value):
         if not isinstance(method, str):
+            _check_threshold(method)
             read.append(method)
             continue
         word = method.lower()

@@ -133,6 +133,28 @@ def test_what_a_run_left_that_was_cut_off_is_its_own(dataset: Dataset, tmp_path:
     assert counts_of(masks, "a") is not None
 
 
+def test_a_run_that_failed_claims_nothing(dataset: Dataset, tmp_path: Path) -> None:
+    # Arrange: a run fails, and somebody saves cells of their own then
+    masks = tmp_path / "masks"
+    dataset.cell_segmentation(8, masks, method=_by_colour(fails_on="a"))
+    shutil.copytree(masks / "b.cells.zarr", masks / "a.cells.zarr")
+
+    # Act
+    again = dataset.cell_segmentation(8, masks, method=_by_colour())
+
+    # Assert
+    assert _status(again) == {"a": "failed", "b": "skipped"}
+    assert (masks / "a.cells.zarr" / "zarr.json").read_bytes() == (masks / "b.cells.zarr" / "zarr.json").read_bytes()
+
+
+def test_masks_that_are_functions_resume(dataset: Dataset, tmp_path: Path) -> None:
+    def run() -> dict[str, str]:
+        options: dict[str, Any] = {"method": _by_colour(), "mask": [lambda wsi: np.zeros((4, 4), bool), "otsu"]}
+        return _status(dataset.cell_segmentation(8, tmp_path / "masks", **options))
+
+    assert (run(), run()) == ({"a": "done", "b": "done"}, {"a": "skipped", "b": "skipped"})
+
+
 def test_cells_go_to_the_project(tmp_path: Path) -> None:
     (tmp_path / "slides").mkdir()
     _slide(tmp_path / "slides" / "a.tiff", 1)

@@ -33,7 +33,9 @@ def records(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("given", "goes"),
     [
-        ({"coordinates": Coordinates.of([], total=5)}, True),
+        ({"coordinates": Coordinates.of([], total=5), "overwrite": True}, True),
+        # Without overwrite it may be a table of other slides.
+        ({"coordinates": Coordinates.of([], total=5)}, False),
         ({"cells": _Cells()}, True),
         # No table was read that could say so: the file of its cells is away.
         ({"coordinates": Coordinates.of([])}, False),
@@ -41,11 +43,13 @@ def records(tmp_path: Path) -> Path:
 )
 def test_results_go_where_a_table_says_that_there_is_nothing(records: Path, given, goes: bool) -> None:
     # Arrange
+    spec = SPEC.model_copy(update={"overwrite": given.get("overwrite", False)})
+    given = {name: value for name, value in given.items() if name != "overwrite"}
     job = SlideJob(name="a", path=Path("a.svs"), tfrecords=records, **given)
     report = without_cells(job) if "cells" in given else without_coordinates(job)
 
     # Act
-    told = keep_report(job, SPEC, report)
+    told = keep_report(job, spec, report)
 
     # Assert
     assert told.status == "skipped"

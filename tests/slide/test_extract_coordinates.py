@@ -244,7 +244,7 @@ def test_a_second_run_takes_only_slides_whose_rows_have_changed(dataset: Dataset
     assert '"coordinates_rows": 3' in (folder / "extraction.json").read_text()
 
 
-def test_of_a_slide_whose_rows_are_gone_nothing_stays(dataset: Dataset, tmp_path: Path) -> None:
+def test_of_a_slide_whose_rows_are_gone_nothing_stays_if_it_is_to_be_replaced(dataset: Dataset, tmp_path: Path) -> None:
     # Arrange: c never had rows, and the file of its name is another tool's
     folders = {"tfrecords": tmp_path / "tfrecords", "tiles": tmp_path / "tiles"}
     dataset = Dataset(slides=list(dataset.paths().values()), **folders, **SIZE)
@@ -256,9 +256,13 @@ def test_of_a_slide_whose_rows_are_gone_nothing_stays(dataset: Dataset, tmp_path
     assert (folder / "b.tfrecords").exists()
 
     # Act
-    reports = run(dataset, frame(*ROWS[:2]), save_tiles=True)
+    kept = run(dataset, frame(*ROWS[:2]), save_tiles=True)
+    there = [path.name for path in dataset.tfrecords()]
+    reports = run(dataset, frame(*ROWS[:2]), save_tiles=True, overwrite=True)
 
-    # Assert
+    # Assert: a table of other slides costs no tiles
+    assert there == ["a.tfrecords", "b.tfrecords"]
+    assert kept["b"].reason.endswith(" tiles of an earlier run stay; overwrite=True (--overwrite) removes them.")
     assert {name: report.status for name, report in reports.items()} == dict.fromkeys("abc", "skipped")
     assert reports["b"].reason.endswith("in a DataFrame. The tiles of an earlier run were removed.")
     assert [path.name for path in dataset.tfrecords()] == ["a.tfrecords"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from slidekit.slide.fingerprint import describe_callable, fingerprint
-from slidekit.slide.qc import Otsu
+from slidekit.slide.qc import Otsu, QCMethod
 
 THRESHOLD = 150
 
@@ -168,3 +168,20 @@ class _Pickled:
     """A method of a user's that goes to another process."""
 
     def __call__(self, wsi) -> None: ...
+
+
+def test_a_threshold_counts_whatever_parameters_say() -> None:
+    class Own(QCMethod):
+        name = reason = "own"
+
+        def __call__(self, wsi) -> None: ...
+
+        def parameters(self) -> dict:
+            return {}
+
+    method = Own()
+    before = describe_callable(method)
+    method.filter_threshold = 0.3
+
+    assert before == {"method": "Own"}
+    assert describe_callable(method) == {"method": "Own", "filter_threshold": 0.3}

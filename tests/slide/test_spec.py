@@ -282,3 +282,11 @@ def test_coordinates_are_the_name_of_their_file_and_change_the_hash() -> None:
 def test_coordinates_that_make_no_sense(options) -> None:
     with pytest.raises(SpecError, match="coordinates"):
         make(**options)
+
+
+@pytest.mark.parametrize("threshold", [5, float("nan"), "0.3", True, -0.1])
+def test_a_threshold_that_is_no_share_is_refused_before_any_work(threshold: object) -> None:
+    method = qc.Otsu()
+    method.filter_threshold = threshold
+    with pytest.raises((SpecError, QCError), match="of QC method Otsu is not a share"):
+        make(qc=[method])

@@ -25,7 +25,8 @@ def check_share(filter_threshold: float) -> None:
         If it is not a number from 0 to 1.
     """
     # Asked for and not refused, so that NaN fails too.
-    if not (isinstance(filter_threshold, int | float | np.number) and 0 <= filter_threshold <= 1):
+    number = isinstance(filter_threshold, int | float | np.number) and not isinstance(filter_threshold, bool)
+    if not (number and 0 <= filter_threshold <= 1):
         raise QCError(
             f"filter_threshold={filter_threshold!r} is not a share.", mend="Use a number from 0 to 1, such as 0.6."
         )
