@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,10 +106,20 @@ def cells(
         if report.reason and report.status != "done":
             style = "bold red" if report.status == "failed" else "cyan"
             console.print(Text.assemble((f"{report.status} ", style), f"{report.slide}: {report.reason}"))
+    for path in _of_earlier_cells(dest, reports.values(), written):
+        console.print(Text.assemble(("old: ", "bold yellow"), f"{path} is of the cells that were there before"))
     for path in (*written, dest / "cells_report.csv"):
         console.print(Text.assemble(("written: ", "bold"), str(path)), soft_wrap=True)
     if any(report.status == "failed" for report in reports.values()):
         raise typer.Exit(1)
+
+
+def _of_earlier_cells(dest: Path, reports: Iterable[SlideReport], written: Sequence[Path]) -> list[Path]:
+    """Files that an earlier run wrote of cells that are now others."""
+    names = [report.slide for report in reports if report.status == "done"]
+    files = [dest / f"{name}.cells{suffix}" for name in names for suffix in (".geojson", ".csv")]
+    fresh = {path.resolve() for path in written}
+    return [path for path in files if path.exists() and path.resolve() not in fresh]
 
 
 def _find(

@@ -10,7 +10,7 @@ from typing import Literal
 from slidekit.cells.importing import import_cells
 from slidekit.cells.segmentation import Segmentation
 from slidekit.cells.store import make_folder
-from slidekit.errors import SlidekitError
+from slidekit.errors import CellError, SlidekitError
 from slidekit.extraction.cell_notes import cells_path, write_cells_table
 from slidekit.extraction.cells import imported_report
 from slidekit.extraction.outcome import failed_report
@@ -22,7 +22,8 @@ from slidekit.slide.report_model import SlideReport
 
 __all__ = ["export_cells", "import_slides"]
 
-_SUFFIXES = (".geojson", ".json", ".csv", ".parquet", "-masks.zip")
+_TABLES = (".csv", ".parquet")
+_SUFFIXES = (".geojson", ".cells.geojson", ".json", *_TABLES, "-masks.zip")
 
 
 def import_slides(
@@ -43,8 +44,8 @@ def import_slides(
     slides
         Files of slides.
     source
-        A folder with ``{slide}.geojson``, ``.json``, ``.csv``, ``.parquet`` or ``{slide}-masks.zip``, or one file: of
-        the only slide, or a table with a column ``slide``.
+        A folder with ``{slide}.geojson``, ``{slide}.cells.geojson``, ``.json``, ``.csv``, ``.parquet`` or
+        ``{slide}-masks.zip``, or one file: of the only slide, or a table with a column ``slide``.
     dest
         Folder for the cells.
     geometry, unit
@@ -64,8 +65,14 @@ def import_slides(
     Raises
     ------
     CellError
-        If the folder cannot be made.
+        If the folder cannot be made, or a file of one slide's cells is given for several slides.
     """
+    if len(slides) > 1 and source.is_file() and source.suffix.lower() not in _TABLES:
+        raise CellError(
+            f"holds the cells of one slide, and {len(slides)} slides are given.",
+            mend="Name that slide, or give a folder of files that are called after their slides.",
+            path=source,
+        )
     dest = dest.expanduser().absolute()
     make_folder(dest)
     reports: dict[Path, SlideReport] = {}

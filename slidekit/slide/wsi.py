@@ -197,8 +197,14 @@ class WSI(TiledSlide):
         Raises
         ------
         CellError
-            If it is of another slide.
+            If it is none, or of another slide.
         """
+        if not hasattr(segmentation, "for_tiles"):
+            raise CellError(
+                f"{type(segmentation).__name__} is no Segmentation.",
+                mend="Open cells that were saved by slidekit.cells.Segmentation.open(path).",
+                path=self.path,
+            )
         if segmentation.dimensions != self.dimensions:
             raise say_other_slide(self.dimensions, segmentation.dimensions)
         self._segmentation = segmentation

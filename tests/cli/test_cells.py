@@ -35,6 +35,13 @@ def test_cells_are_found_and_written_for_others(slides: Path, tmp_path: Path) ->
     assert len((dest / "a.cells.geojson").read_text().splitlines()) == len(cells) + 2
     assert len((dest / "a.cells.csv").read_text().splitlines()) == len(cells) + 1
 
+    # Files of the cells that were there before are named.
+    other = ["cells", str(slides), "--dest", str(dest), "--diam-um", "7", "--overwrite", "--csv"]
+    again = CliRunner().invoke(app, other)
+    assert again.exit_code == 0, again.output
+    assert "a.cells.geojson is of the cells that were there before" in " ".join(again.output.split())
+    assert "a.cells.csv is of" not in again.output
+
 
 def test_cells_are_taken_from_qupath_and_extracted(slides: Path, tmp_path: Path) -> None:
     source, dest, project = tmp_path / "qupath", tmp_path / "cells", tmp_path / "p"

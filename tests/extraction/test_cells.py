@@ -283,3 +283,18 @@ def test_slides_are_worked_on_in_children(tmp_path: Path) -> None:
     assert (found.status, found.kept) == ("done", len(Segmentation.open(tmp_path / "m" / "a.cells.zarr")))
     assert {event.kind for event in events} == {"started", "tiles", "ended"}
     assert found.kept > 3
+
+
+def test_a_file_of_one_slide_is_not_given_to_several(dataset: Dataset, tmp_path: Path) -> None:
+    square = np.array([[40, 40], [60, 40], [60, 60]], float)
+    one = Segmentation.from_outlines("a", [square], dimensions=(200, 120), slide_mpp=0.5)
+    (tmp_path / "cells").mkdir()
+    one.to_geojson(tmp_path / "cells" / "a.cells.geojson")
+    slides = list(dataset.paths().values())
+
+    with pytest.raises(CellError, match="holds the cells of one slide, and 2 slides are given"):
+        import_slides(slides, tmp_path / "cells" / "a.cells.geojson", tmp_path / "dest")
+    # The folder that slidekit itself writes is taken.
+    reports = import_slides(slides, tmp_path / "cells", tmp_path / "dest")
+
+    assert _status(reports) == {"a": "done", "b": "skipped"}

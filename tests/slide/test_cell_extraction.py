@@ -114,3 +114,8 @@ def test_cells_of_another_slide_are_refused(slide: tuple[Path, np.ndarray]) -> N
         with pytest.raises(CellError, match="No cells are known"):
             wsi.extract_cells()
         assert wsi.segmentation is None
+
+
+def test_what_is_no_segmentation_is_refused(slide: tuple[Path, np.ndarray]) -> None:
+    with WSI(slide[0], tile_px=16, tile_um=8) as wsi, pytest.raises(CellError, match="str is no Segmentation"):
+        wsi.apply_segmentation("cells.zarr")  # type: ignore[arg-type]
