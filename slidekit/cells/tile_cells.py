@@ -243,7 +243,8 @@ def cells_in(folder: Path, slides: Iterable[str], apply_masks: bool) -> dict[str
     if not found:
         raise CellError(
             f"has cells of none of the {len(names)} slides.",
-            mend="Find them first, by Dataset.cell_segmentation or slidekit cells; or name the folder that holds them.",
+            mend="Find them first, by Dataset.cell_segmentation or slidekit cells; or name the folder that holds them,"
+            " by masks_path= (--cells).",
             path=folder,
         )
     return {name: SavedCells(path, apply_masks) for name, path in found.items()}

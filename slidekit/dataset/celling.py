@@ -118,7 +118,8 @@ class Celling(Extracting):
         Parameters
         ----------
         masks_path
-            Folder of ``{slide}.cells.zarr``, which `cell_segmentation` writes; default ``masks`` in the project.
+            Folder of ``{slide}.cells.zarr``, which `cell_segmentation` writes; default ``masks`` in the project. Also
+            called `cells`, as on the command line.
         apply_masks
             Whether pixels outside of the cell are black. Filters and stain normalisation see the whole tile before.
         **options
@@ -138,7 +139,8 @@ class Celling(Extracting):
         DatasetError, SpecError
             As `extract_tiles` does.
         """
-        return self.extract_tiles(cells=self._cells_folder(masks_path), apply_masks=apply_masks, **options)
+        folder = self._cells_folder(options.pop("cells", masks_path))
+        return self.extract_tiles(cells=folder, apply_masks=apply_masks, **options)
 
     def _cells_folder(self, given: PathLike | None) -> Path:
         if given is not None:

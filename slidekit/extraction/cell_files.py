@@ -60,7 +60,8 @@ def import_slides(
     Returns
     -------
     dict
-        As of `slidekit.extraction.cells.run_cells`; ``skipped`` are slides of which there is no file.
+        As of `slidekit.extraction.cells.run_cells`; ``skipped`` are slides of which there is no file, and
+        those with cells in `dest`, unless `overwrite`.
 
     Raises
     ------
@@ -82,6 +83,9 @@ def import_slides(
             file = _file_of(source, job.name)
             if file is None:
                 what = f"There is no file of its cells in {source.name}."
+                report = SlideReport(slide=job.name, path=str(path), status="skipped", reason=what)
+            elif cells_path(dest, job.name).exists() and not overwrite:
+                what = "Its cells are there already; overwrite=True (--overwrite) replaces them."
                 report = SlideReport(slide=job.name, path=str(path), status="skipped", reason=what)
             else:
                 with SlideImage(path, mpp=mpp) as slide:

@@ -61,7 +61,7 @@ def test_cells_are_found_kept_and_extracted(dataset: Dataset, tmp_path: Path) ->
 
     first = dataset.cell_segmentation(8, masks, method=_by_colour(), on_event=events.append)
     again = dataset.cell_segmentation(8, masks, method=_by_colour())
-    tiles = dataset.extract_cells(masks, use_edge_tiles=True, **KEEP_ALL)
+    tiles = dataset.extract_cells(cells=masks, use_edge_tiles=True, **KEEP_ALL)  # as on the command line
     resumed = dataset.extract_cells(masks, use_edge_tiles=True, **KEEP_ALL)
 
     assert _status(first) == {"a": "done", "b": "done"}
@@ -261,10 +261,12 @@ def test_cells_are_imported_and_exported_for_many_slides(dataset: Dataset, tmp_p
 
     reports = import_slides(slides, source, dest)
     again = import_slides(slides, source, dest)
+    replaced = import_slides(slides, source, dest, overwrite=True)
     written = export_cells(dest, ["a", "b"], kind="outlines", csv=True)
 
-    assert _status(reports) == {"a": "done", "b": "skipped"}
-    assert _status(again) == {"a": "failed", "b": "skipped"}
+    assert _status(reports) == _status(replaced) == {"a": "done", "b": "skipped"}
+    assert _status(again) == {"a": "skipped", "b": "skipped"}
+    assert again[slides[0]].reason == "Its cells are there already; overwrite=True (--overwrite) replaces them."
     assert [path.name for path in written] == ["a.cells.geojson", "a.cells.csv"]
     assert json.loads(written[0].read_text()) == json.loads((source / "a.geojson").read_text())
     assert counts_of(dest, "a") is not None
