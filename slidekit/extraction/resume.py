@@ -189,6 +189,18 @@ def _source_digest(spec: ExtractionSpec) -> str | None:
     return file_digest(path) if path is not None and path.is_file() else None
 
 
+class _Described(str):
+    """A QC method that was an object: its name, and its own threshold, if it had one."""
+
+    filter_threshold: float | None = None
+
+    @classmethod
+    def of(cls, description: dict[str, Any]) -> _Described:
+        method = cls(description["method"])
+        method.filter_threshold = description.get("filter_threshold")
+        return method
+
+
 def read_spec(folder: Path) -> ExtractionSpec | None:
     """The parameters that the tiles in a folder were made with, for a report; None if they are not known.
 
@@ -197,7 +209,7 @@ def read_spec(folder: Path) -> ExtractionSpec | None:
     try:
         fields: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))["spec"]
         known = {name: value for name, value in fields.items() if name in ExtractionSpec.model_fields}
-        methods = [method if isinstance(method, str) else str(method["method"]) for method in known.get("qc", [])]
+        methods = [method if isinstance(method, str) else _Described.of(method) for method in known.get("qc", [])]
         return ExtractionSpec.model_construct(**{**known, "qc": tuple(methods)})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

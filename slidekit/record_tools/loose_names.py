@@ -94,6 +94,10 @@ def _by_size(folder: Path) -> tuple[list[Path], _Around]:
             firsts.append(path)
         else:
             around.setdefault(match[1], {}).setdefault(match[2], []).append(path)
+    if around and around.keys().isdisjoint(path.stem for path in firsts):
+        # Nowhere is there a tile that they could lie around: such as roi-12-34_40x.png are names like others.
+        firsts += [path for tile in around.values() for paths in tile.values() for path in paths]
+        return firsts, {}
     return firsts, around
 
 

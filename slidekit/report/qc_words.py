@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from slidekit.errors import SlidekitError
 from slidekit.report.numerals import significant
@@ -45,6 +45,8 @@ def _share(share: float) -> str:
 def _own_threshold(method: Any) -> float | None:
     from slidekit.slide.qc import QC_WORDS, QCMethod, resolve_methods
 
+    if isinstance(method, str) and hasattr(method, "filter_threshold"):
+        return cast("float | None", method.filter_threshold)
     if isinstance(method, str):
         # What stands beside records may name a class whose settings are not known any more.
         (method, *more) = resolve_methods(method) if method in QC_WORDS else [method]

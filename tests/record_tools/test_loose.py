@@ -13,6 +13,7 @@ from slidekit.extraction.verify.folder import verify_folder
 from slidekit.io.tfrecord import index_path, read_index
 from slidekit.record_tools.loose import records_from_tiles, tiles_from_records
 from slidekit.record_tools.loose_folders import pack_folders
+from slidekit.record_tools.loose_names import list_tiles
 
 
 @pytest.fixture
@@ -179,3 +180,14 @@ def test_a_damaged_record_leaves_no_tiles(write, tmp_path: Path) -> None:
 def test_what_is_no_image(write, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="the record at byte 0 holds neither"):
         tiles_from_records(write("a", [example("a", b"GIF89a", 1, 2)]), tmp_path / "tiles" / "a")
+
+
+@pytest.mark.parametrize("further", [None, ()])
+def test_names_that_end_like_sizes_are_names_where_no_tile_is_without(tmp_path: Path, further) -> None:
+    for name in ("roi-12-34_40x.png", "roi-56-78_40x.png"):
+        (tmp_path / name).touch()
+    assert [tile.path.name for tile in list_tiles(tmp_path, further)] == ["roi-12-34_40x.png", "roi-56-78_40x.png"]
+
+    (tmp_path / "roi-12-34.png").touch()
+    with pytest.raises(RecordError, match=r"lacks 1 image of|not asked for: 40x"):
+        list_tiles(tmp_path, further)

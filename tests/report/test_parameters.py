@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from slidekit.extraction.resume import read_spec, write_spec
 from slidekit.report.parameters import parameter_groups
+from slidekit.report.qc_words import threshold_text
+from slidekit.slide import qc
 from slidekit.slide.spec import ExtractionSpec
 
 
@@ -104,3 +107,10 @@ def test_a_threshold_of_its_own_is_told_with_its_methods():
 @pytest.mark.parametrize(("qc", "there"), [(["blur"], True), (["both"], True), (["otsu", "pen"], False), ([], False)])
 def test_the_blur_detector_is_told_of_where_it_ran(qc, there):
     assert ("Blur detector" in words(qc=qc)) is there
+
+
+def test_thresholds_of_methods_are_told_of_records_as_well(tmp_path):
+    spec = ExtractionSpec.create(tile_px=256, tile_um=128, qc=[qc.Otsu(), qc.Pen(), qc.Focus(filter_threshold=0.3)])
+    write_spec(tmp_path, spec, {})
+
+    assert threshold_text(read_spec(tmp_path)) == "more than 60 % of it is masked; Pen: 20 %; Focus: 30 %"
