@@ -84,9 +84,9 @@ class Fold(QCMethod):
     Notes
     -----
     What fails. Not found: folds that are more than a tenth of the slide's tissue, as on a slide of a small fragment,
-    since they set the percentile; most folds narrower than about 30 µm; folds of tissue that is paler than the rest.
-    Found though it is none: a dense horny layer of skin. Slides without bright
-    glass or tissue (fluorescence) are not judged: nothing is masked.
+    since they set the percentile; folds of tissue that is paler than the rest; some of every width (docs/artifacts.md
+    has figures). Found though it is none: a dense horny layer of skin. Slides without bright glass or tissue
+    (fluorescence) are not judged: nothing is masked.
     """
 
     name: ClassVar[str] = "fold"
