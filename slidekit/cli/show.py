@@ -124,7 +124,7 @@ def slides_to_look_at(reports: Sequence[SlideReport], *, most: int = _MOST_NAMED
     said = [
         f"{short_name(report.slide)} ({', '.join(titles)})"
         for report, flags in flagged
-        if (titles := [flag.title for flag in flags if flag.code not in ("empty", "no_roi")])
+        if (titles := [flag.title for flag in flags if flag.code not in ("empty", "skipped")])
     ]
     more = f" and {len(said) - most} more" if len(said) > most else ""
     return f"{', '.join(said[:most])}{more}"

@@ -33,7 +33,7 @@ FLAG_TITLES = {
     "pen": "pen marks",
     "fold": "folds",
     "empty": "no tiles",
-    "no_roi": "skipped",
+    "skipped": "skipped",
     "roi_file": "ROI file",
     "normalizer": "stain normaliser",
 }
@@ -98,7 +98,7 @@ def flags_of(report: SlideReport) -> tuple[Flag, ...]:
         "pen": _artifact(report, "pen", "pen marks"),
         "fold": _artifact(report, "fold", "folds"),
         "empty": _empty(report),
-        "no_roi": _skipped(report),
+        "skipped": _skipped(report),
         "roi_file": _roi_file(report),
         "normalizer": _normalizer(report),
     }

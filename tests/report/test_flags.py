@@ -31,7 +31,7 @@ def test_an_ordinary_slide_has_no_flag(report):
         ({"qc_methods": (masked("pen", 0.0501),)}, "pen", "5.0 % of the tissue is taken for pen marks"),
         ({"qc_methods": (masked("fold", 0.2), masked("fold", 0.3, "mine"))}, "fold", "30.0 % of the tissue"),
         ({"status": "empty", "counts": {"background": 1234}}, "empty", "1,234 of 1,234 candidates are background"),
-        ({"status": "skipped", "reason": "No ROI.", "candidates": 0, "counts": {}}, "no_roi", "No ROI."),
+        ({"status": "skipped", "reason": "No ROI.", "candidates": 0, "counts": {}}, "skipped", "No ROI."),
         ({"roi_problems": ("Line 3: no number.", "Line 4.")}, "roi_file", "Line 3: no number. And 1 more."),
         ({"unnormalized": 33}, "normalizer", "33 of 659 kept tiles"),
         ({"counts": {"normalizer": 100, "kept": 1134}}, "normalizer", "failed on 100 tiles"),
